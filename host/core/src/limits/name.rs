@@ -1,0 +1,169 @@
+//! The names of limits, what each is measured in, and its default.
+//!
+//! A value is read by the unit of its limit; zero is refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::LimitError;
+use crate::serde_text::serde_as_text;
+use crate::size::ByteSize;
+use crate::span::Span;
+
+/// What a run is limited in.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum LimitName {
+    /// Time from start to end.
+    Wall,
+    /// Processor time of all its processes.
+    Cpu,
+    /// Memory of all its processes.
+    Memory,
+    /// Processes and threads at one time.
+    Processes,
+    /// Bytes of stdout, and of stderr.
+    Output,
+    /// Bytes of the scratch directory with `/tmp`.
+    Scratch,
+    /// Files and directories there.
+    Inodes,
+    /// Open files of one process.
+    Files,
+    /// Bytes of the input.
+    Input,
+    /// Calls of granted commands.
+    Calls,
+}
+
+/// What a limit is measured in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LimitUnit {
+    /// Milliseconds, written as a [`Span`].
+    Span,
+    /// Bytes, written as a [`ByteSize`].
+    Size,
+    /// A plain number.
+    Count,
+}
+
+impl LimitName {
+    /// Every limit, in the order in which people are shown them.
+    pub const ALL: [Self; 10] = [
+        Self::Wall,
+        Self::Cpu,
+        Self::Memory,
+        Self::Processes,
+        Self::Output,
+        Self::Scratch,
+        Self::Inodes,
+        Self::Files,
+        Self::Input,
+        Self::Calls,
+    ];
+
+    /// The name as text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Processes => "processes",
+            Self::Output => "output",
+            Self::Scratch => "scratch",
+            Self::Inodes => "inodes",
+            Self::Files => "files",
+            Self::Input => "input",
+            Self::Calls => "calls",
+        }
+    }
+
+    /// What it is measured in.
+    #[must_use]
+    pub const fn unit(self) -> LimitUnit {
+        match self {
+            Self::Wall | Self::Cpu => LimitUnit::Span,
+            Self::Memory | Self::Output | Self::Scratch | Self::Input => LimitUnit::Size,
+            Self::Processes | Self::Inodes | Self::Files | Self::Calls => LimitUnit::Count,
+        }
+    }
+
+    /// Reads a value of this limit, in milliseconds, bytes or as a number.
+    pub(super) fn read(self, text: &str) -> Result<u64, LimitError> {
+        let value = match self.unit() {
+            LimitUnit::Span => text
+                .parse()
+                .map(Span::ms)
+                .map_err(|source| LimitError::Span {
+                    limit: self,
+                    source,
+                })?,
+            LimitUnit::Size => {
+                text.parse()
+                    .map(ByteSize::bytes)
+                    .map_err(|source| LimitError::Size {
+                        limit: self,
+                        source,
+                    })?
+            }
+            LimitUnit::Count => read_count(text).ok_or_else(|| LimitError::Count {
+                limit: self,
+                text: text.into(),
+            })?,
+        };
+        if value == 0 {
+            Err(LimitError::Zero { limit: self })
+        } else {
+            Ok(value)
+        }
+    }
+
+    /// Prints a value of this limit so that [`LimitName::read`] reads it.
+    pub(super) fn show(self, value: u64) -> String {
+        match self.unit() {
+            LimitUnit::Span => Span::from_ms(value).to_string(),
+            LimitUnit::Size => ByteSize::from_bytes(value).to_string(),
+            LimitUnit::Count => value.to_string(),
+        }
+    }
+
+    /// What a run has when no one asked.
+    pub(super) const fn default_value(self) -> u64 {
+        match self {
+            Self::Wall => Span::from_secs(600).ms(),
+            Self::Cpu => Span::from_secs(300).ms(),
+            Self::Memory => ByteSize::mib(512).bytes(),
+            Self::Processes => 256,
+            Self::Output => ByteSize::mib(8).bytes(),
+            Self::Scratch => ByteSize::mib(256).bytes(),
+            Self::Inodes => 65_536,
+            Self::Files => 1_024,
+            Self::Input => ByteSize::mib(1).bytes(),
+            Self::Calls => 1_000,
+        }
+    }
+}
+
+impl FromStr for LimitName {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|name| name.as_str() == text);
+        known.ok_or_else(|| LimitError::Name {
+            name: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+serde_as_text!(LimitName);
+
+fn read_count(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
