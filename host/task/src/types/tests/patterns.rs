@@ -1,0 +1,261 @@
+//! Ruby's patterns: what they match here, and what is refused.
+
+use super::{check, told};
+use crate::types::pattern::Pattern;
+
+#[test]
+fn anchors_mean_the_whole_value() {
+    let hole = "Pattern[/^([A-Za-z0-9._-]+,?)+$/]";
+    check(&[
+        (hole, "\"a,b.c\"", "ok"),
+        (
+            hole,
+            r#""ok\n; rm -rf /""#,
+            "expects a match for Pattern[/^([A-Za-z0-9._-]+,?)+$/], got 'ok\\u{a}; rm -rf /'",
+        ),
+        (
+            hole,
+            r#""; rm\nok""#,
+            "expects a match for Pattern[/^([A-Za-z0-9._-]+,?)+$/], got '; rm\\u{a}ok'",
+        ),
+        (
+            hole,
+            r#""ok\n""#,
+            "expects a match for Pattern[/^([A-Za-z0-9._-]+,?)+$/], got 'ok\\u{a}'",
+        ),
+    ]);
+}
+
+#[test]
+fn rubys_syntax_keeps_its_meaning() {
+    let rows: &[(&str, &[&str], &[&str])] = &[
+        (r"b", &["abc"], &["ac"]),
+        (r"^a$", &["a"], &["a\n", "b\na", "a\nb"]),
+        (r"\Aa\Z", &["a"], &["a\n"]),
+        (r"\Aa\z", &["a"], &["a\n"]),
+        (r"\A.\z", &["ä", "\r"], &["\n"]),
+        (r"(?m:\A.\z)", &["\n"], &["ab"]),
+        (r"(?m-m:\A.\z)", &["x"], &["\n"]),
+        (r"\A\h{,3}\z", &["", "aF0"], &["g", "abcd"]),
+        (r"\A\H+\z", &["xyz"], &["a"]),
+        (r"\A\d\z", &["7"], &["٣"]),
+        (r"\A\w\z", &["_"], &["ä", "-"]),
+        (r"(?i)\A\w\z", &["K"], &["\u{212a}"]),
+        (r"\A\W\z", &["ä"], &["a"]),
+        (r"\A\s\z", &["\u{b}", " "], &["\u{a0}"]),
+        (r"\A[\d\-x]+\z", &["1-x"], &["y"]),
+        (r"\A[\w.-]+\z", &["a.-"], &["a+"]),
+        (r"\A[a-c-]+\z", &["b-"], &["d"]),
+        (r"\A[\w-z]+\z", &["a-z"], &["+"]),
+        (r"\A[^\W_]+\z", &["aZ9"], &["_", "-"]),
+        (r"\A[]a]+\z", &["]a"], &["b"]),
+        (r"\A[^]a]+\z", &["b"], &["]"]),
+        (r"\A[a-z&&[^aeiou]]+\z", &["bcd"], &["abc"]),
+        (r"\A[a[bc]]+\z", &["cab"], &["d"]),
+        (r"\A[~~]+[+--]\z", &["~~,", "~-"], &["~."]),
+        (r"\A[[:xdigit:]]+\z", &["beef"], &["g"]),
+        (r"\A[[:alpha:]_]+\z", &["äß_"], &["1"]),
+        (r"\A[[:^digit:]]+\z", &["ab"], &["a1"]),
+        (r"\A[[:punct:]]+\z", &["!$~^-"], &["a", " "]),
+        (r"\A[[:print:]]+\z", &["a b"], &["\t"]),
+        (
+            r"\A\p{Alpha}\P{Alpha}\p{^Alpha}\z",
+            &["a11"],
+            &["aa1", "a1a"],
+        ),
+        (r"\A\p{Greek}+\z", &["αβ"], &["a"]),
+        (r"\A(?<name>a)(?'other'b)(?#what)(c)\z", &["abc"], &["ab"]),
+        (r"\A(?i:a)b\z", &["Ab", "ab"], &["aB"]),
+        (r"\Aa(?i)b|c\z", &["aB", "aC"], &["Ab", "c"]),
+        (
+            "(?x: \\A a \\  [ #] # comment )\n \\z )",
+            &["a  ", "a #"],
+            &["a", "a # comment"],
+        ),
+        (r"\Aa{2}?\z", &["", "aa"], &["a"]),
+        (r"\Aa{1,2}+\z", &["a", "aaaaa"], &[""]),
+        (r"\A{,}{x}{\z", &["{,}{x}{"], &["x"]),
+        (r"\Aa+?b*?c??\z", &["ab", "aac"], &["b"]),
+        (
+            r"\A\x41\060\u0042\u{43}\t\e\0\z",
+            &["A0BC\t\u{1b}\0"],
+            &["A"],
+        ),
+        (r"\A[\x41\b\n]\z", &["A", "\u{8}", "\n"], &["b"]),
+        (r"\A\.\-\/\_\:\z", &[".-/_:"], &["x"]),
+        (r"\bfoo\b", &["a foo b", "foo"], &["afoo", "foob"]),
+        (r"\A#&~ %@\z", &["#&~ %@"], &["#"]),
+        (r"\A()\z|", &["", "x"], &[]),
+    ];
+    for (source, good, bad) in rows {
+        let pattern = Pattern::new(source).unwrap_or_else(|error| panic!("`{source}`: {error}"));
+        pattern
+            .compiled()
+            .unwrap_or_else(|error| panic!("`{source}` as `{}`: {error}", pattern.translated()));
+        for text in *good {
+            assert!(
+                pattern.is_match(text),
+                "`{source}` as `{}` refuses {text:?}",
+                pattern.translated()
+            );
+        }
+        for text in *bad {
+            assert!(
+                !pattern.is_match(text),
+                "`{source}` as `{}` matches {text:?}",
+                pattern.translated()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_matched_is_refused_by_name() {
+    let rows = [
+        (
+            r"a(?=b)",
+            "lookahead `(?=` at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"a(?!b)",
+            "negative lookahead `(?!` at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"(?<=a)b",
+            "lookbehind `(?<=` at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"(?<!a)b",
+            "negative lookbehind `(?<!` at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"(?>a)",
+            "the atomic group `(?>` at byte 2 of the pattern is not supported",
+        ),
+        (
+            r"(?~a)",
+            "the absence operator `(?~` at byte 2 of the pattern is not supported",
+        ),
+        (
+            r"(a)?(?(1)b)",
+            "the conditional `(?(` at byte 6 of the pattern is not supported",
+        ),
+        (
+            r"a*+",
+            "the possessive `*+` at byte 2 of the pattern is not supported",
+        ),
+        (
+            r"a++",
+            "the possessive `++` at byte 2 of the pattern is not supported",
+        ),
+        (
+            r"a?+",
+            "the possessive `?+` at byte 2 of the pattern is not supported",
+        ),
+        (
+            r"(a)\1",
+            "a backreference at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"(?<x>a)\k<x>",
+            "the backreference `\\k` at byte 7 of the pattern is not supported",
+        ),
+        (
+            r"(?<x>a)\g<x>",
+            "the call `\\g` at byte 7 of the pattern is not supported",
+        ),
+        (
+            r"\Ga",
+            "the anchor `\\G` at byte 0 of the pattern is not supported",
+        ),
+        (
+            r"a\R",
+            "the line break `\\R` at byte 1 of the pattern is not supported",
+        ),
+        (
+            r"\xE4",
+            "a byte above 7F at byte 3 of the pattern is not supported",
+        ),
+        (
+            r"\cA",
+            "a control or meta escape at byte 1 of the pattern is not supported",
+        ),
+        (
+            r"(?u:a)",
+            "this kind of group at byte 2 of the pattern is not supported",
+        ),
+        (r"(a", "a group without its `)` at byte 1 of the pattern"),
+        (r"a)", "a `)` without its group at byte 1 of the pattern"),
+        (
+            r"[a",
+            "a bracket expression without its `]` at byte 1 of the pattern",
+        ),
+        (
+            r"[z-a]",
+            "a character range that is empty at byte 3 of the pattern",
+        ),
+        (
+            r"[[:nope:]]",
+            "a POSIX bracket that is none at byte 6 of the pattern",
+        ),
+        (
+            r"a{3,2}",
+            "a repetition whose minimum is above its maximum at byte 5 of the pattern",
+        ),
+        (
+            r"a{100001}",
+            "a repetition above 100000 at byte 8 of the pattern",
+        ),
+        (
+            r"\p{}",
+            "`\\p` without the name of a property at byte 1 of the pattern",
+        ),
+        (
+            r"\u12",
+            "`\\u` without one character's number at byte 3 of the pattern",
+        ),
+        (
+            "a\\",
+            "a backslash that escapes nothing at byte 1 of the pattern",
+        ),
+    ];
+    for (source, expected) in rows {
+        assert_eq!(
+            told(&Pattern::new(source).unwrap_err()),
+            expected,
+            "`{source}`"
+        );
+    }
+}
+
+#[test]
+fn a_pattern_that_does_not_compile_accepts_nothing() {
+    check(&[
+        (
+            "Pattern[/\\p{Nosuch}/]",
+            "\"a\"",
+            "has a pattern that cannot be used, /\\p{Nosuch}/: pattern does not compile: Unicode property not found",
+        ),
+        (
+            "Pattern[/(((a{999}){999}){999})/]",
+            "\"a\"",
+            "has a pattern that cannot be used, /(((a{999}){999}){999})/: pattern needs more than 262144 bytes once compiled",
+        ),
+        (
+            "Pattern[/*a/]",
+            "\"a\"",
+            "has a pattern that cannot be used, /*a/: pattern does not compile: repetition operator missing expression",
+        ),
+    ]);
+    let deep = "(".repeat(65) + &")".repeat(65);
+    assert_eq!(
+        told(&Pattern::new(&deep).unwrap_err()),
+        "groups nested too deeply at byte 64 of the pattern"
+    );
+}
+
+#[test]
+fn catastrophic_patterns_take_linear_time() {
+    let pattern = Pattern::new(r"^(([A-Za-z]+)+,?)+$").unwrap();
+    assert!(!pattern.is_match(&("a".repeat(100_000) + "!")));
+}
