@@ -1,0 +1,46 @@
+//! What `host` keeps on disk: content by digest, the spool of runs, the journal, the counter of throw-away uids, and
+//! configuration files that only their owner could have written.
+//!
+//! Everything is a plain file below four directories that are checked once, parents included, and then used by
+//! descriptor; a name given later can lead neither out of them nor through a link. What is in the cache is never proof:
+//! it is hashed again whenever it is read. What is in the journal was on disk before anyone was told.
+//!
+//! Nothing here decides whether a file may be trusted beyond its owner and mode, reads a clock or an environment, or
+//! prints. Start at [`Store::open`].
+#![forbid(unsafe_code)]
+
+mod store;
+
+mod owned;
+mod walk;
+
+mod content;
+mod staging;
+
+mod journal;
+mod spool;
+mod uids;
+
+mod disk;
+mod lock;
+mod names;
+mod replace;
+
+#[cfg(test)]
+mod lab;
+
+pub use cap_std::fs::Dir;
+
+pub use crate::content::ReadContentError;
+pub use crate::disk::DiskError;
+pub use crate::journal::{
+    JOURNAL_FORMAT, Journal, JournalError, JournalReader, LINE_BYTES_MAX, ReadJournalError,
+};
+pub use crate::owned::{
+    OwnedDir, Privacy, ReadOwnedError, WriteOwnedError, read_owned, write_owned,
+};
+pub use crate::spool::{CreateRunError, OpenRunError, ReadRunError, RunSpool, SpoolFile};
+pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, Staging};
+pub use crate::store::{OpenMode, OpenStoreError, Place, Places, Store};
+pub use crate::uids::{UidError, UidRange, UidRangeError, Uids};
+pub use crate::walk::OpenDirError;
