@@ -1,0 +1,334 @@
+//! Control groups of one run: version 2 where its controllers can be had, else version 1, else none.
+//!
+//! The version 2 directory is made even where it has no controllers, because it alone kills a whole tree
+//! at once and counts its CPU time. Groups are made below a parent of ours (as root) or below the group
+//! that this process is in, and removed when the run has ended; [`RunGroups::remove_left`] removes those
+//! of a keeper that was killed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use host_core::RunId;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+
+use crate::read::{read_number, read_text};
+
+/// How often removing a group is tried while the kernel still empties it.
+const REMOVE_TRIES_MAX: u32 = 50;
+/// The pause between two tries.
+const REMOVE_PAUSE: Duration = Duration::from_millis(2);
+/// The directory at the root of version 2 that holds the groups of all runs, when root makes them.
+const PARENT: &str = "host";
+
+/// What a controller limits.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+}
+
+impl Controller {
+    const ALL: [Self; 3] = [Self::Memory, Self::Pids, Self::Cpu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+            Self::Cpu => "cpuacct",
+        }
+    }
+
+    fn name_v2(self) -> &'static str {
+        if self == Self::Cpu { "cpu" } else { self.name() }
+    }
+}
+
+/// Where control groups can be made on this machine.
+#[derive(Debug, Default)]
+pub(crate) struct Hierarchies {
+    unified: Option<PathBuf>,
+    unified_controllers: Vec<Controller>,
+    legacy: BTreeMap<Controller, PathBuf>,
+}
+
+impl Hierarchies {
+    /// Looks up what is mounted and where this process is; what cannot be read counts as absent.
+    pub(crate) fn discover(by_root: bool) -> Self {
+        let mounts = read_text("/proc/self/mountinfo").unwrap_or_default();
+        let memberships = read_text("/proc/self/cgroup").unwrap_or_default();
+        let mut found = Self::default();
+        for membership in memberships.lines() {
+            let mut fields = membership.splitn(3, ':');
+            let (Some(_), Some(names), Some(path)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            if names.is_empty() {
+                found.unified = directory_of(&mounts, "cgroup2", "", if by_root { "/" } else { path });
+                continue;
+            }
+            for controller in Controller::ALL {
+                if names.split(',').any(|name| name == controller.name())
+                    && let Some(directory) = directory_of(&mounts, "cgroup", controller.name(), path)
+                {
+                    found.legacy.insert(controller, directory);
+                }
+            }
+        }
+        if by_root {
+            found.prepare_parent();
+        }
+        found
+    }
+
+    /// Makes the parent of all runs in version 2 and passes it the controllers that are to be had.
+    fn prepare_parent(&mut self) {
+        let Some(root) = self.unified.take() else { return };
+        let parent = root.join(PARENT);
+        if let Err(error) = fs::create_dir(&parent)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return;
+        }
+        for controller in Controller::ALL {
+            let enable = format!("+{}", controller.name_v2());
+            let passed = [&root, &parent].iter().all(|group| write(&group.join("cgroup.subtree_control"), &enable).is_ok());
+            if passed {
+                self.unified_controllers.push(controller);
+            }
+        }
+        self.unified = Some(parent);
+    }
+
+    /// Where `controller` comes from: `cgroup v2`, `cgroup v1`, or nothing.
+    pub(crate) fn source(&self, controller: Controller) -> Option<&'static str> {
+        if self.unified_controllers.contains(&controller) {
+            Some("cgroup v2")
+        } else {
+            self.legacy.contains_key(&controller).then_some("cgroup v1")
+        }
+    }
+
+    /// Whether a whole tree can be killed by one write.
+    pub(crate) fn kills(&self) -> bool {
+        self.unified.is_some()
+    }
+
+    /// Makes the groups of `run` and sets the limits; a limit whose controller is missing is left to the caller.
+    pub(crate) fn make(&self, run: &RunId, memory_bytes: u64, processes: u64) -> io::Result<RunGroups> {
+        let name = format!("run-{run}");
+        let mut groups = RunGroups::default();
+        if let Some(parent) = &self.unified {
+            let path = parent.join(&name);
+            // An ordinary user may not make groups here: then the namespace alone kills the tree.
+            if fs::create_dir(&path).is_ok() {
+                groups.unified_fd = Some(rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
+                groups.unified = Some(path);
+            }
+        }
+        for (controller, parent) in &self.legacy {
+            let path = parent.join(&name);
+            if !self.unified_controllers.contains(controller) && fs::create_dir(&path).is_ok() {
+                groups.legacy.insert(*controller, path);
+            }
+        }
+        for controller in &self.unified_controllers {
+            if let Some(path) = &groups.unified {
+                groups.limited.insert(*controller, path.clone());
+            }
+        }
+        groups.limit(memory_bytes, processes).inspect_err(|_| groups.remove())?;
+        Ok(groups)
+    }
+
+    /// The directories that a run of this id would have had.
+    pub(crate) fn groups_of(&self, run: &RunId) -> Vec<PathBuf> {
+        let name = format!("run-{run}");
+        self.unified.iter().chain(self.legacy.values()).map(|parent| parent.join(&name)).collect()
+    }
+}
+
+/// The control groups of one run.
+#[derive(Debug, Default)]
+pub(crate) struct RunGroups {
+    unified: Option<PathBuf>,
+    unified_fd: Option<OwnedFd>,
+    limited: BTreeMap<Controller, PathBuf>,
+    legacy: BTreeMap<Controller, PathBuf>,
+}
+
+impl RunGroups {
+    fn limit(&self, memory_bytes: u64, processes: u64) -> io::Result<()> {
+        let memory = memory_bytes.to_string();
+        // Init is one of them.
+        let processes = processes.saturating_add(1).to_string();
+        if let Some(group) = self.limited.get(&Controller::Memory) {
+            write(&group.join("memory.max"), &memory)?;
+            write(&group.join("memory.oom.group"), "1")?;
+            write_where_present(&group.join("memory.swap.max"), "0")?;
+        }
+        if let Some(group) = self.limited.get(&Controller::Pids) {
+            write(&group.join("pids.max"), &processes)?;
+        }
+        if let Some(group) = self.legacy.get(&Controller::Memory) {
+            write(&group.join("memory.limit_in_bytes"), &memory)?;
+            write_where_present(&group.join("memory.memsw.limit_in_bytes"), &memory)?;
+        }
+        if let Some(group) = self.legacy.get(&Controller::Pids) {
+            write(&group.join("pids.max"), &processes)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `controller` binds this run.
+    pub(crate) fn binds(&self, controller: Controller) -> bool {
+        self.limited.contains_key(&controller) || self.legacy.contains_key(&controller)
+    }
+
+    /// The version 2 group to be born into.
+    pub(crate) fn birth(&self) -> Option<BorrowedFd<'_>> {
+        self.unified_fd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Moves `init` into the version 1 groups, before it does anything.
+    pub(crate) fn attach(&self, init: Pid) -> io::Result<()> {
+        let pid = init.as_raw_nonzero().to_string();
+        self.legacy.values().try_for_each(|group| write(&group.join("cgroup.procs"), &pid))
+    }
+
+    /// Kills everything in the run at once, where version 2 can; the caller kills init too.
+    pub(crate) fn kill(&self) {
+        if let Some(group) = &self.unified {
+            // Older kernels have no such file; init's namespace then takes everything along.
+            let _ = write(&group.join("cgroup.kill"), "1");
+        }
+    }
+
+    /// The CPU time that the whole tree has used, where a group counts it.
+    pub(crate) fn cpu_used(&self) -> Option<Duration> {
+        if let Some(group) = self.legacy.get(&Controller::Cpu) {
+            return read_number(&group.join("cpuacct.usage")).map(Duration::from_nanos);
+        }
+        let stat = read_text(self.unified.as_ref()?.join("cpu.stat")).ok()?;
+        keyed_number(&stat, "usage_usec").map(Duration::from_micros)
+    }
+
+    /// How many processes the kernel killed for want of memory.
+    pub(crate) fn memory_kills(&self) -> u64 {
+        let file = match (self.limited.get(&Controller::Memory), self.legacy.get(&Controller::Memory)) {
+            (Some(group), _) => group.join("memory.events"),
+            (None, Some(group)) => group.join("memory.oom_control"),
+            (None, None) => return 0,
+        };
+        read_text(file).ok().and_then(|text| keyed_number(&text, "oom_kill")).unwrap_or(0)
+    }
+
+    /// The most memory that the run held, in bytes.
+    pub(crate) fn memory_peak(&self) -> Option<u64> {
+        let limited = self.limited.get(&Controller::Memory).map(|group| group.join("memory.peak"));
+        let legacy = self.legacy.get(&Controller::Memory).map(|group| group.join("memory.max_usage_in_bytes"));
+        read_number(&limited.or(legacy)?)
+    }
+
+    /// How often a process could not be made for the limit.
+    pub(crate) fn processes_refused(&self) -> u64 {
+        let group = self.limited.get(&Controller::Pids).or_else(|| self.legacy.get(&Controller::Pids));
+        let events = group.and_then(|group| read_text(group.join("pids.events")).ok());
+        events.and_then(|events| keyed_number(&events, "max")).unwrap_or(0)
+    }
+
+    /// Removes the groups; the run's processes are dead, and the kernel may need a moment to forget them.
+    pub(crate) fn remove(&self) {
+        for group in self.unified.iter().chain(self.legacy.values()) {
+            remove_group(group);
+        }
+    }
+}
+
+/// Kills and removes what a killed keeper left of `run`.
+pub(crate) fn remove_left(by_root: bool, run: &RunId) {
+    for group in Hierarchies::discover(by_root).groups_of(run) {
+        if group.is_dir() {
+            let _ = write(&group.join("cgroup.kill"), "1");
+            remove_group(&group);
+        }
+    }
+}
+
+fn remove_group(group: &Path) {
+    for _ in 0..REMOVE_TRIES_MAX {
+        match fs::remove_dir(group) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => std::thread::sleep(REMOVE_PAUSE),
+            _ => return,
+        }
+    }
+}
+
+/// The directory, below its mount point, of the group `path` in the hierarchy of this type and option.
+fn directory_of(mounts: &str, kind: &str, option: &str, path: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (place, file_system) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(3);
+        let (root, point) = (place.next()?, place.next()?);
+        let mut file_system = file_system.split(' ');
+        let (found, _, options) = (file_system.next()?, file_system.next()?, file_system.next()?);
+        let fits = found == kind && (option.is_empty() || options.split(',').any(|name| name == option));
+        let below = Path::new(path).strip_prefix(root).ok()?;
+        fits.then(|| if below.as_os_str().is_empty() { PathBuf::from(point) } else { Path::new(point).join(below) })
+    })
+}
+
+/// The number behind `key ` at the start of a line.
+fn keyed_number(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let fd = rustix::fs::open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(fd, text.as_bytes())?;
+    Ok(())
+}
+
+fn write_where_present(file: &Path, text: &str) -> io::Result<()> {
+    match write(file, text) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 23 0:26 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
+31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 23 0:28 /docker/abc /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+33 23 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn a_group_is_found_below_its_mount_point() {
+        for (kind, option, path, expected) in [
+            ("cgroup", "memory", "/a/b", Some("/sys/fs/cgroup/memory/a/b")),
+            ("cgroup", "cpuacct", "/", Some("/sys/fs/cgroup/cpu,cpuacct")),
+            ("cgroup", "pids", "/docker/abc/x", Some("/sys/fs/cgroup/pids/x")),
+            ("cgroup", "pids", "/elsewhere", None),
+            ("cgroup2", "", "/u", Some("/sys/fs/cgroup/unified/u")),
+            ("cgroup", "rdma", "/", None),
+        ] {
+            assert_eq!(directory_of(MOUNTS, kind, option, path), expected.map(PathBuf::from), "{kind} {option} {path}");
+        }
+    }
+
+    #[test]
+    fn counters_are_read_by_their_whole_key() {
+        let text = "low 0\noom 3\noom_kill 2\noom_group_kill 1\n";
+        assert_eq!(keyed_number(text, "oom_kill"), Some(2));
+        assert_eq!(keyed_number(text, "oom"), Some(3));
+        assert_eq!(keyed_number(text, "high"), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! What keeper and init say to each other: one socket pair that keeps messages whole.
+//!
+//! The keeper says one byte, "go". Init and the task say [`FromInit`], at most [`MESSAGE_BYTES_MAX`] long.
+//! Both hold only what they wrote themselves before the program started; the task never has the socket.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::setup::SetupError;
+
+/// The longest message, in bytes.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// How the program ended, as the kernel told init.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+/// What init tells the keeper.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum FromInit {
+    /// The jail stands; the directory for files that come back travels along as a descriptor.
+    Ready {
+        /// What the record shall say of the walls.
+        notes: Vec<(String, String)>,
+        /// Optional openings that could not be made, and why.
+        not_opened: Vec<(String, String)>,
+    },
+    /// A step failed; the program did not start.
+    Failed(SetupError),
+    /// The program ended.
+    Ended(Exit),
+}
+
+/// One end of the socket pair.
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+impl Channel {
+    /// A pair of ends.
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// Says `message`, with a descriptor where one goes along.
+    pub(crate) fn say(&self, message: &FromInit, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let text = serde_json::to_vec(message)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = descriptor.as_slice();
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        rustix::net::sendmsg(&self.0, &[IoSlice::new(&text)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// The next message and its descriptor; nothing when the other end is closed.
+    pub(crate) fn hear(&self) -> io::Result<Option<(FromInit, Option<OwnedFd>)>> {
+        let mut text = vec![0; MESSAGE_BYTES_MAX];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut slices = [IoSliceMut::new(&mut text)];
+        let received = rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let descriptor = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        match text.get(..received.bytes) {
+            None | Some([]) => Ok(None),
+            Some(text) => Ok(Some((serde_json::from_slice(text)?, descriptor))),
+        }
+    }
+
+    /// Lets init go on.
+    pub(crate) fn go(&self) -> io::Result<()> {
+        rustix::net::send(&self.0, b"g", SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Waits to be let go; an error when the keeper is gone.
+    pub(crate) fn await_go(&self) -> io::Result<()> {
+        let mut byte = [0u8; 1];
+        let (heard, _) = rustix::net::recv(&self.0, &mut byte[..], RecvFlags::empty())?;
+        if heard == 1 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,252 @@
+//! Which places no grant opens, looked up on the descriptor that would be mounted.
+//!
+//! Refused are file systems that are faces of the kernel, and host's own places: a grant at or below one is
+//! an error, and where a grant lies above one, that place is hidden in the jail. Files that would lend their
+//! owner's rights are found, so that they can be mounted read only over themselves.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use crate::read::read_text;
+use crate::recipe::Opening;
+use crate::setup::SetupError;
+
+/// File systems that are faces of the kernel: their magic numbers and their names.
+const KERNEL_FILE_SYSTEMS: [(i64, &str); 15] = [
+    (0x9fa0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x0027_e0eb, "cgroup"),
+    (0x6367_7270, "cgroup2"),
+    (0xcafe_4a11, "bpf"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x1cd1, "devpts"),
+    (0x7363_6673, "securityfs"),
+    (0xf97c_ff8c, "selinuxfs"),
+    (0x6265_6570, "configfs"),
+    (0x6165_676c, "pstore"),
+    (0xde5e_81e4, "efivarfs"),
+    (0x1980_0202, "mqueue"),
+    (0x6573_5543, "fusectl"),
+];
+/// Directories this deep are climbed when looking for a forbidden parent.
+const CLIMB_MAX: usize = 1_024;
+/// Entries of a writable tree that are looked at for set-id files.
+const WALK_ENTRIES_MAX: usize = 200_000;
+/// Set-id files of a writable tree that are mounted over.
+const SET_ID_FILES_MAX: usize = 64;
+
+/// An opened grant with what must be hidden or held inside it.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    /// The file or directory, opened as a place.
+    pub(crate) fd: OwnedFd,
+    /// What it was when it was opened.
+    pub(crate) stat: Stat,
+    /// Absolute places below it that the jail hides.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// Absolute files below it that the jail shows read only.
+    pub(crate) held: Vec<PathBuf>,
+}
+
+impl Guarded {
+    pub(crate) fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode).is_dir()
+    }
+}
+
+/// Opens `opening` without following any link, and refuses what no grant opens.
+pub(crate) fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
+    let path = opening.path.as_path();
+    let step = || format!("open `{}` to the run", path.display());
+    let fd = open_place(path)?;
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| SetupError::opening(step(), errno))?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if !kind.is_dir() && !kind.is_file() {
+        return Err(SetupError::unfit(step(), "it is neither a file nor a directory"));
+    }
+    refuse_kernel_file_system(&fd, &step)?;
+    let never = existing(never);
+    refuse_below(path, kind.is_dir(), &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
+    let mut guarded = Guarded { fd, stat, hidden: Vec::new(), held: Vec::new() };
+    if kind.is_dir() {
+        guarded.hidden = hidden_below(path, &never);
+        if opening.writable {
+            guarded.held = set_id_files(path, &guarded)?;
+        }
+    } else if opening.writable && lends_rights(&stat, path) {
+        return Err(SetupError::unfit(step(), "it is a set-id program"));
+    }
+    Ok(guarded)
+}
+
+fn open_place(path: &Path) -> Result<OwnedFd, SetupError> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(rustix::fs::CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(|errno| {
+        let error = SetupError::opening(format!("open `{}` to the run", path.display()), errno);
+        match errno {
+            Errno::LOOP => name_the_link(path, error),
+            Errno::NOENT => error.hinting("a path must exist to be granted; make it first, or grant the directory above it"),
+            _ => error,
+        }
+    })
+}
+
+/// Says which component is a link and where it leads.
+fn name_the_link(path: &Path, error: SetupError) -> SetupError {
+    let mut ancestors: Vec<&Path> = path.ancestors().collect();
+    ancestors.reverse();
+    for ancestor in ancestors {
+        let Ok(target) = fs::read_link(ancestor) else { continue };
+        let target = ancestor.parent().unwrap_or(ancestor).join(target);
+        let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+        let meant = if rest.as_os_str().is_empty() { target.clone() } else { target.join(rest) };
+        let cause = format!("`{}` is a link to `{}`", ancestor.display(), target.display());
+        let hint = format!("grants follow no links; name the place itself: {}", meant.display());
+        return SetupError { cause, ..error }.hinting(hint);
+    }
+    error
+}
+
+fn refuse_kernel_file_system(fd: &OwnedFd, step: &impl Fn() -> String) -> Result<(), SetupError> {
+    let kind = rustix::fs::fstatfs(fd).map_err(|errno| SetupError::opening(step(), errno))?.f_type;
+    match KERNEL_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind) {
+        Some((_, name)) => Err(SetupError::unfit(step(), &format!("no grant opens a `{name}` file system"))),
+        None if is_devtmpfs(fd) => Err(SetupError::unfit(step(), "no grant opens the machine's devices")),
+        None => Ok(()),
+    }
+}
+
+/// devtmpfs answers as tmpfs does, so it is known by the device number of `/dev`.
+fn is_devtmpfs(fd: &OwnedFd) -> bool {
+    let (Ok(here), Ok(devices)) = (rustix::fs::fstat(fd), rustix::fs::stat("/dev")) else { return false };
+    here.st_dev == devices.st_dev && rustix::fs::stat("/").is_ok_and(|root| root.st_dev != here.st_dev)
+}
+
+/// One of host's own places that exists on this machine.
+struct Never {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+fn existing(never: &[PathBuf]) -> Vec<Never> {
+    let found = never.iter().filter_map(|path| {
+        let path = fs::canonicalize(path).ok()?;
+        let stat = rustix::fs::stat(&path).ok()?;
+        Some(Never { identity: identity(&stat), path })
+    });
+    found.collect()
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+/// Climbs from `path` to the root and refuses if one of `never` is met on the way.
+fn refuse_below(path: &Path, is_dir: bool, never: &[Never]) -> Result<(), String> {
+    if never.is_empty() {
+        return Ok(());
+    }
+    let own = |stat: &Stat| never.iter().find(|place| place.identity == identity(stat));
+    let refusal = |place: &Never| format!("no grant opens host's own `{}`", place.path.display());
+    if let Some(place) = rustix::fs::stat(path).ok().as_ref().and_then(own) {
+        return Err(refusal(place));
+    }
+    let directory = if is_dir { path } else { path.parent().unwrap_or(path) };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let failed = |errno: Errno| errno.to_string();
+    let mut here = rustix::fs::open(directory, flags, Mode::empty()).map_err(failed)?;
+    let mut last = None;
+    for _ in 0..CLIMB_MAX {
+        let stat = rustix::fs::fstat(&here).map_err(failed)?;
+        if let Some(place) = own(&stat) {
+            return Err(refusal(place));
+        }
+        if last == Some(identity(&stat)) {
+            return Ok(());
+        }
+        last = Some(identity(&stat));
+        here = rustix::fs::openat(&here, "..", flags, Mode::empty()).map_err(failed)?;
+    }
+    Err("it lies too deep".to_owned())
+}
+
+/// Host's own places, and mounts that are faces of the kernel, strictly below `path`.
+fn hidden_below(path: &Path, never: &[Never]) -> Vec<PathBuf> {
+    let own = never.iter().map(|place| place.path.clone());
+    let mounts = read_text("/proc/self/mountinfo").unwrap_or_default();
+    let kernel = mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let kind = kind.split(' ').next()?;
+        let forbidden = kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind);
+        forbidden.then(|| unescape(place.split(' ').nth(4).unwrap_or_default()))
+    });
+    own.chain(kernel).filter(|place| place != path && place.starts_with(path)).collect()
+}
+
+/// mountinfo writes blanks and backslashes as three octal digits.
+fn unescape(text: &str) -> PathBuf {
+    let plain = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    PathBuf::from(plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
+}
+
+/// The set-id and capability files of a writable tree, on its own file system and on those mounted below.
+fn set_id_files(root: &Path, guarded: &Guarded) -> Result<Vec<PathBuf>, SetupError> {
+    let step = || format!("look through `{}`", root.display());
+    let mut found = Vec::new();
+    let mut entries = 0;
+    let mut waiting = vec![root.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // What we may not list, the task may list only with the same rights or its owner's.
+        let Ok(listing) = rustix::fs::open(&directory, flags, Mode::empty()).and_then(Dir::read_from) else { continue };
+        for entry in listing {
+            let entry = entry.map_err(|errno| SetupError::opening(step(), errno))?;
+            if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                continue;
+            }
+            entries += 1;
+            if entries > WALK_ENTRIES_MAX {
+                let cause = format!("it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files");
+                return Err(SetupError::unfit(step(), &cause).hinting("grant the part of it that the task writes"));
+            }
+            let path = directory.join(std::ffi::OsStr::from_bytes(entry.file_name().to_bytes()));
+            look_at(path, &guarded.hidden, &mut waiting, &mut found);
+        }
+    }
+    if found.len() > SET_ID_FILES_MAX {
+        return Err(SetupError::unfit(step(), "it holds many set-id programs"));
+    }
+    Ok(found)
+}
+
+fn look_at(path: PathBuf, hidden: &[PathBuf], waiting: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) {
+    let Ok(stat) = rustix::fs::statat(rustix::fs::CWD, &path, AtFlags::SYMLINK_NOFOLLOW) else { return };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory if !hidden.contains(&path) => waiting.push(path),
+        FileType::RegularFile if lends_rights(&stat, &path) => found.push(path),
+        _ => {}
+    }
+}
+
+/// Whether a program would run with more than its caller's rights.
+fn lends_rights(stat: &Stat, path: &Path) -> bool {
+    let set_id = stat.st_mode & 0o6000 != 0;
+    let executable = stat.st_mode & 0o111 != 0;
+    set_id || (executable && rustix::fs::lgetxattr(path, c"security.capability", &mut [0u8; 64]).is_ok())
+}
+
+/// A descriptor of a place for cloning its mount.
+pub(crate) fn place_of(path: &Path) -> Result<OwnedFd, SetupError> {
+    open_place(path)
+}
+
+/// The user and group that own what was opened.
+pub(crate) fn owner(guarded: &Guarded) -> (u32, u32) {
+    (guarded.stat.st_uid, guarded.stat.st_gid)
+}

@@ -1,0 +1,232 @@
+//! Init, process 1 of the jail: puts up the walls from inside, starts the task, reaps, and says how it ended.
+//!
+//! ORDER (the step numbers of the measured prototype): go byte; groups, group and user id; the signal of
+//! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
+//! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
+//! pivot; host name and loopback; limits; not dumpable; fork; then init gives up its own capabilities.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{FileType, Mode};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
+use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
+use rustix::thread::{Gid, Uid};
+use seccompiler::BpfProgram;
+
+use crate::channel::{Channel, Exit, FromInit};
+use crate::mounts::{self, Attach, Tree};
+use crate::recipe::{JailRecipe, Who};
+use crate::rlimits::{self, Fallbacks};
+use crate::setup::{SetupError, WallStep};
+use crate::skeleton::{EMPTY_DIR, HOSTNAME, SCRATCH_PARTS, SCRATCH_STAND};
+use crate::sys::{self, Forked, MountChange};
+use crate::task::{self, Streams};
+
+/// What init needs, all made before it was born.
+#[derive(Debug)]
+pub(crate) struct Init<'a> {
+    pub(crate) recipe: &'a JailRecipe,
+    pub(crate) channel: Channel,
+    pub(crate) streams: Streams,
+    pub(crate) filter: &'a BpfProgram,
+    pub(crate) fallbacks: Fallbacks,
+    /// The tree that root made in the machine's namespace; an ordinary user's init makes its own.
+    pub(crate) tree: Option<Tree>,
+}
+
+impl Init<'_> {
+    /// Runs process 1 to its end.
+    pub(crate) fn run(mut self) -> ! {
+        if self.channel.await_go().is_err() {
+            sys::leave(1);
+        }
+        if let Err(error) = self.wall_off() {
+            self.fail(error);
+        }
+        match sys::fork() {
+            Ok(Forked::Child) => {
+                let error = task::become_program(self.recipe, &self.streams, self.filter);
+                self.fail(error)
+            }
+            Ok(Forked::Parent(task)) => self.reap(task),
+            Err(cause) => self.fail(SetupError::wall("start a process", cause)),
+        }
+    }
+
+    fn fail(&self, error: SetupError) -> ! {
+        // A keeper that is gone takes this process with it.
+        let _ = self.channel.say(&FromInit::Failed(error), None);
+        sys::leave(127)
+    }
+
+    fn wall_off(&mut self) -> Result<(), SetupError> {
+        self.change_ids()?;
+        self.die_with_keeper()?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", private).step("make the mounts private")?;
+        let tree = match self.tree.take() {
+            Some(tree) => tree,
+            None => mounts::prepare(self.recipe)?,
+        };
+        let out = attach(&tree)?;
+        proc(&tree.root)?;
+        pivot(&tree.root)?;
+        rustix::system::sethostname(HOSTNAME.as_bytes()).step("set the host name")?;
+        loopback_up().step("bring loopback up")?;
+        rlimits::set(&self.recipe.limits, self.fallbacks).step("set the limits")?;
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide from tracers")?;
+        let ready = FromInit::Ready { notes: tree.notes, not_opened: tree.not_opened };
+        self.channel.say(&ready, Some(out.as_fd())).step("report to the keeper")
+    }
+
+    fn change_ids(&self) -> Result<(), SetupError> {
+        const STEP: &str = "become the jailed user";
+        match &self.recipe.who {
+            Who::Throwaway { .. } => rustix::thread::set_thread_groups(&[]).step(STEP)?,
+            Who::RunAs { groups, .. } => {
+                let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+                rustix::thread::set_thread_groups(&groups).step(STEP)?;
+            }
+            // An ordinary user cannot drop its groups in a namespace; `walls` says so.
+            Who::Caller { .. } => {}
+        }
+        let (uid, gid) = self.recipe.inside();
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::thread::set_thread_res_gid(gid, gid, gid).step(STEP)?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).step(STEP)
+    }
+
+    fn die_with_keeper(&self) -> Result<(), SetupError> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with the keeper")?;
+        // ORDER: the keeper may have died before the signal was armed; then its end of the channel is closed.
+        let mut polled = [PollFd::new(&self.channel, PollFlags::IN)];
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut polled, Some(&now)).step("die with the keeper")?;
+        if polled.iter().any(|poll| poll.revents().contains(PollFlags::HUP)) {
+            sys::leave(1);
+        }
+        Ok(())
+    }
+
+    /// Waits for every process of the jail that is left to init, until the task itself has ended.
+    fn reap(self, task: Pid) -> ! {
+        let Self { channel, streams, .. } = self;
+        drop(streams);
+        if task::drop_capabilities().is_err() {
+            sys::leave(1);
+        }
+        loop {
+            match rustix::process::wait(WaitOptions::empty()) {
+                Ok(Some((pid, status))) if pid == task => {
+                    let code = status.exit_status().map(Exit::Code);
+                    let exit = code.or_else(|| status.terminating_signal().map(Exit::Signal));
+                    let _ = channel.say(&FromInit::Ended(exit.unwrap_or(Exit::Code(1))), None);
+                    // Whatever else still runs in the jail dies with process 1.
+                    sys::leave(0);
+                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => sys::leave(1),
+            }
+        }
+    }
+}
+
+/// Attaches the tree over `/tmp`; returns the directory for files that come back.
+fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
+    move_mount(&tree.root, rustix::fs::CWD, Path::new("/tmp")).step("mount the root file system")?;
+    let root = &tree.root;
+    move_mount(&tree.scratch, root, Path::new(SCRATCH_STAND)).step("mount the scratch file system")?;
+    let out = mounts::open_dir(&tree.scratch, "out").step("open the directory for results")?;
+    for (part, place) in SCRATCH_PARTS {
+        let from = Path::new(SCRATCH_STAND).join(part);
+        let mount = clone_of(root, &from).step("bind the scratch directories")?;
+        move_mount(&mount, root, &mounts::relative(Path::new(place))).step("bind the scratch directories")?;
+    }
+    rustix::process::fchdir(root).step("enter the root file system")?;
+    rustix::mount::unmount(SCRATCH_STAND, UnmountFlags::DETACH).step("hide the scratch file system")?;
+    for Attach { mount, target } in &tree.attach {
+        move_mount(mount, root, target).step(&format!("mount `/{}`", target.display()))?;
+    }
+    for place in &tree.hidden {
+        cover(root, &mounts::relative(place)).step(&format!("hide `{}`", place.display()))?;
+    }
+    Ok(out)
+}
+
+/// Mounts the process file system, with everything covered that tells of the machine or changes it.
+fn proc(root: &OwnedFd) -> Result<(), SetupError> {
+    const COVERED: [&str; 26] = [
+        "acpi", "asound", "bus", "cmdline", "config.gz", "driver", "fs", "interrupts", "iomem", "ioports", "irq",
+        "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules", "sched_debug", "scsi",
+        "slabinfo", "softirqs", "sysrq-trigger", "timer_list", "timer_stats", "vmallocinfo",
+    ];
+    const STEP: &str = "mount proc";
+    let context = rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step(STEP)?;
+    rustix::mount::fsconfig_set_string(context.as_fd(), "hidepid", "invisible").step(STEP)?;
+    rustix::mount::fsconfig_create(context.as_fd()).step(STEP)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(STEP)?;
+    move_mount(&mount, root, Path::new("proc")).step(STEP)?;
+    for name in COVERED {
+        cover(root, &Path::new("proc").join(name)).step("cover a file of proc")?;
+    }
+    let sys = clone_of(root, Path::new("proc/sys")).step("make proc/sys read only")?;
+    let read_only = MountChange { set: libc::MOUNT_ATTR_RDONLY, userns: None, recursive: true };
+    sys::mount_setattr(sys.as_fd(), &read_only).step("make proc/sys read only")?;
+    move_mount(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
+}
+
+/// Covers a directory by an empty one and a file by the null device; what does not exist needs no cover.
+fn cover(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
+    let found = match rustix::fs::statat(root, target, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => FileType::from_raw_mode(found.st_mode),
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(errno),
+    };
+    let with = if found.is_dir() { PathBuf::from(EMPTY_DIR) } else { PathBuf::from("dev/null") };
+    move_mount(&clone_of(root, &with)?, root, target)
+}
+
+fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
+    const STEP: &str = "change the root";
+    rustix::process::fchdir(root).step(STEP)?;
+    rustix::process::pivot_root(".", ".").step(STEP)?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).step(STEP)?;
+    rustix::process::chdir("/").step(STEP)
+}
+
+fn move_mount(mount: &OwnedFd, root: impl AsFd, target: &Path) -> rustix::io::Result<()> {
+    rustix::mount::move_mount(mount, OsStr::new(""), root, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+fn clone_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::mount::open_tree(root, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+}
+
+/// Asks the kernel by netlink to set the first interface, loopback, up.
+fn loopback_up() -> rustix::io::Result<()> {
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+    const RTM_NEWLINK: u16 = 16;
+    const NLM_F_REQUEST: u16 = 1;
+    const IFF_UP: u32 = 1;
+    const LOOPBACK: i32 = 1;
+    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    // struct nlmsghdr: length, type, flags, sequence, port; struct ifinfomsg: family, pad, type, index, flags, change.
+    let mut message = Vec::with_capacity(32);
+    message.extend(32u32.to_ne_bytes());
+    message.extend(RTM_NEWLINK.to_ne_bytes());
+    message.extend(NLM_F_REQUEST.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend([0; 4]);
+    message.extend(LOOPBACK.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+    rustix::net::send(&socket, &message, SendFlags::NOSIGNAL)?;
+    Ok(())
+}

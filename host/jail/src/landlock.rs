@@ -1,0 +1,85 @@
+//! The second wall around files: the grants said once more to Landlock, where the kernel has it.
+//!
+//! It is never the first wall. The mounts decide what exists inside; these rules hold even if a mount were
+//! to appear that should not. The network is not spoken of here: the empty namespace is that wall.
+
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
+
+use crate::recipe::{INSTALL_DIR, JailRecipe, SYSTEM_PATHS};
+use crate::skeleton::SCRATCH_PARTS;
+use crate::sys;
+
+/// From this version on Landlock refuses to resolve the path of a UNIX socket that no rule opens.
+pub(crate) const ABI_CLOSING_SOCKETS: i32 = 9;
+
+/// What this machine's Landlock can do.
+pub(crate) fn version() -> i32 {
+    sys::landlock_abi()
+}
+
+fn abi() -> ABI {
+    match version() {
+        i32::MIN..=0 => ABI::Unsupported,
+        1 => ABI::V1,
+        2 => ABI::V2,
+        3 => ABI::V3,
+        4 => ABI::V4,
+        5 => ABI::V5,
+        6 => ABI::V6,
+        _ => ABI::V7,
+    }
+}
+
+/// Binds this process and what it starts to the files of `recipe`; does nothing where there is no Landlock.
+pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
+    let abi = abi();
+    if abi == ABI::Unsupported {
+        return Ok(());
+    }
+    let mut rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    if abi >= ABI::V6 {
+        rules = rules.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
+    }
+    let rules = add_rules(rules.create()?, recipe, abi)?;
+    rules.no_new_privs(false).restrict_self()?;
+    Ok(())
+}
+
+fn add_rules(rules: RulesetCreated, recipe: &JailRecipe, abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let look = AccessFs::ReadFile | AccessFs::ReadDir;
+    let run = look | AccessFs::Execute;
+    let all = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let mut devices = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile;
+    if abi >= ABI::V5 {
+        devices |= AccessFs::IoctlDev;
+    }
+    // Listing is open everywhere, so that `ls /` works; what is mounted decides what there is to see.
+    let mut rules = allow(rules, Path::new("/"), AccessFs::ReadDir.into(), abi)?;
+    for path in SYSTEM_PATHS.iter().map(Path::new).chain(recipe.system_paths.iter().map(|path| path.as_path())) {
+        rules = allow(rules, path, run, abi)?;
+    }
+    rules = allow(rules, Path::new(INSTALL_DIR), run, abi)?;
+    rules = allow(rules, Path::new("/etc"), look, abi)?;
+    rules = allow(rules, Path::new("/proc"), look, abi)?;
+    rules = allow(rules, Path::new("/dev"), devices, abi)?;
+    for (_, path) in SCRATCH_PARTS {
+        rules = allow(rules, Path::new(path), all, abi)?;
+    }
+    for opening in &recipe.openings {
+        rules = allow(rules, &opening.path, if opening.writable { all } else { run }, abi)?;
+    }
+    Ok(rules)
+}
+
+/// Opens `path` to `access`; what does not exist inside needs no rule.
+fn allow(rules: RulesetCreated, path: &Path, access: BitFlags<AccessFs>, abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let Ok(place) = PathFd::new(path) else { return Ok(rules) };
+    let is_dir = rustix::fs::fstat(&place).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
+    let access = if is_dir { access } else { access & AccessFs::from_file(abi) };
+    if access.is_empty() { Ok(rules) } else { rules.add_rule(PathBeneath::new(place, access)) }
+}

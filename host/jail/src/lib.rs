@@ -1,0 +1,47 @@
+//! The jail: one run of one program, with what its recipe opens and nothing else.
+//!
+//! A [`JailRecipe`] is plain values. [`start`] forks a keeper for it, which stays outside the jail: it makes
+//! mounts and control groups, clones init into new namespaces, moves the output into files, keeps the
+//! clock, kills on a limit, and leaves a [`Report`]. Init is process 1 inside; it puts up the walls and
+//! starts the task, which gives up everything it has before the program's first instruction.
+//!
+//! Nothing goes on when a required wall is missing: the report then says which, and why.
+//!
+//! Read in this order: [`recipe`], [`keeper`], `init`, `task`; then `mounts`, `guard`, `cgroup`, `seccomp`.
+
+pub mod keeper;
+pub mod probe;
+pub mod recipe;
+pub mod report;
+pub mod setup;
+
+mod cgroup;
+mod channel;
+mod collect;
+mod cpu;
+mod guard;
+mod idmap;
+mod init;
+mod landlock;
+mod mounts;
+mod read;
+mod rlimits;
+mod seccomp;
+mod skeleton;
+mod streams;
+mod sys;
+mod task;
+
+pub use keeper::{Event, Keeper, Outlets, StartError, remove_left, start};
+pub use probe::{WallState, probe};
+pub use recipe::{InstalledFile, JailRecipe, Opening, Who};
+pub use report::{Ending, LeftFile, Report, StreamKept};
+pub use setup::{SetupError, SetupKind};
+
+/// Writes a control file of the kernel in one call, as its format demands.
+fn write_file(path: &str, text: &str) -> std::io::Result<()> {
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+    rustix::io::write(file, text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! The mounts of a jail, made as detached trees before anything is attached.
+//!
+//! Root makes them in the machine's namespace, so that they belong to root and the task can change none of
+//! them; an ordinary user's init makes the same trees in its own namespace. Either way [`crate::init`]
+//! attaches them in the order in which they stand in [`Tree::attach`].
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+
+use crate::guard::{self, Guarded};
+use crate::idmap::IdMaps;
+use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
+use crate::setup::{SetupError, WallStep};
+use crate::skeleton::{self, SCRATCH_PARTS};
+use crate::sys::{self, MountChange};
+
+const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+const NOSUID_NODEV: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+const IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
+
+/// The device nodes that every task has.
+pub(crate) const DEVICES: [(&str, u32, u32); 5] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9)];
+/// Directories of `/etc` that programs need as they are.
+pub(crate) const ETC_DIRECTORIES: [&str; 5] =
+    ["/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates"];
+/// Room for what the jail itself writes to its root, in bytes and inodes.
+const ROOT_BYTES: u64 = 16 * 1024 * 1024;
+const ROOT_INODES: usize = 8_192;
+
+/// A detached mount and where it goes, relative to the root of the jail.
+#[derive(Debug)]
+pub(crate) struct Attach {
+    pub(crate) mount: OwnedFd,
+    pub(crate) target: PathBuf,
+}
+
+/// Everything that init attaches.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The root file system.
+    pub(crate) root: OwnedFd,
+    /// Files and directories from the machine, parents first.
+    pub(crate) attach: Vec<Attach>,
+    /// The writable file system whose parts become `/tmp`, `/work`, `/out` and `/dev/shm`.
+    pub(crate) scratch: OwnedFd,
+    /// Absolute places inside that are covered: whether it is a directory, and the place.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// Optional openings that could not be made, and why.
+    pub(crate) not_opened: Vec<(String, String)>,
+    /// Where the walls are lower than asked for by nobody, said in the record.
+    pub(crate) notes: Vec<(String, String)>,
+}
+
+/// Makes the mounts of `recipe`.
+pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
+    let mut guarded = Vec::with_capacity(recipe.openings.len());
+    let mut not_opened = Vec::new();
+    for opening in recipe.openings_in_order() {
+        match guard::open(opening, &recipe.never) {
+            Ok(opened) => guarded.push((opened, opening.clone())),
+            Err(error) if opening.optional => not_opened.push((opening.path.display().to_string(), error.cause)),
+            Err(error) => return Err(error),
+        }
+    }
+    let root = skeleton::root(recipe, &guarded, root_file_system(recipe)?)?;
+    let scratch = skeleton::scratch(recipe, &guarded, scratch_file_system(recipe)?)?;
+    let mut tree = Tree { root, attach: Vec::new(), scratch, hidden: Vec::new(), not_opened, notes: Vec::new() };
+    attach_system(recipe, &mut tree)?;
+    attach_devices(&mut tree)?;
+    let mut maps = IdMaps::for_recipe(recipe);
+    for (guarded, opening) in guarded {
+        attach_opening(&opening, guarded, &mut maps, &mut tree)?;
+    }
+    let change = MountChange { set: RDONLY | NOSUID_NODEV, userns: None, recursive: false };
+    sys::mount_setattr(tree.root.as_fd(), &change).step("make the root read only")?;
+    Ok(tree)
+}
+
+fn root_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
+    let installed: u64 = recipe.install.iter().map(|file| file.bytes.len() as u64 + 4096).sum();
+    temporary_file_system(ROOT_BYTES + installed, ROOT_INODES + recipe.install.len() * 4, "the root file system")
+}
+
+fn scratch_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
+    let inodes = usize::try_from(recipe.limits.inodes()).unwrap_or(usize::MAX);
+    temporary_file_system(recipe.limits.scratch().bytes(), inodes, "the scratch file system")
+}
+
+/// A tmpfs with these ceilings, attached nowhere.
+fn temporary_file_system(bytes: u64, inodes: usize, what: &str) -> Result<OwnedFd, SetupError> {
+    let step = format!("make {what}");
+    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).step(&step)?;
+    let context = context.as_fd();
+    rustix::mount::fsconfig_set_string(context, "size", bytes.to_string()).step(&step)?;
+    rustix::mount::fsconfig_set_string(context, "nr_inodes", inodes.to_string()).step(&step)?;
+    rustix::mount::fsconfig_set_string(context, "mode", "755").step(&step)?;
+    rustix::mount::fsconfig_create(context).step(&step)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(&step)
+}
+
+/// The read-only system, as links where the machine has links.
+fn attach_system(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError> {
+    let etc = ETC_DIRECTORIES.iter().map(Path::new);
+    let own = recipe.system_paths.iter().map(PathBuf::as_path);
+    for path in SYSTEM_PATHS.iter().map(Path::new).chain(etc).chain(own) {
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            let step = format!("mount `{}`", path.display());
+            let mount = clone_of_path(path).step(&step)?;
+            let change = MountChange { set: RDONLY | NOSUID_NODEV, userns: None, recursive: true };
+            sys::mount_setattr(mount.as_fd(), &change).step(&step)?;
+            tree.attach.push(Attach { mount, target: relative(path) });
+        }
+    }
+    Ok(())
+}
+
+fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
+    for (name, major, minor) in DEVICES {
+        let path = Path::new("/dev").join(name);
+        let step = format!("mount `{}`", path.display());
+        let mount = clone_of_path(&path).step(&step)?;
+        let device = rustix::fs::fstat(&mount).step(&step)?;
+        let (found_major, found_minor) = (rustix::fs::major(device.st_rdev), rustix::fs::minor(device.st_rdev));
+        if device.st_mode & 0o170_000 != 0o020_000 || (found_major, found_minor) != (major, minor) {
+            return Err(SetupError::wall(&step, std::io::Error::other("it is not the device of that name")));
+        }
+        tree.attach.push(Attach { mount, target: relative(&path) });
+    }
+    Ok(())
+}
+
+/// Clones the mount of one grant with its attributes, and remembers what must be hidden or held in it.
+fn attach_opening(
+    opening: &Opening,
+    guarded: Guarded,
+    maps: &mut IdMaps,
+    tree: &mut Tree,
+) -> Result<(), SetupError> {
+    let mode = if opening.writable { 0 } else { RDONLY };
+    let map = maps.of(guard::owner(&guarded))?;
+    let mut mount = clone_of(&guarded, opening)?;
+    let plain = MountChange { set: mode | NOSUID_NODEV, userns: None, recursive: true };
+    if let Some(map) = map {
+        let mapped = MountChange { set: plain.set | IDMAP, userns: Some(map.as_fd()), recursive: true };
+        if let Err(error) = sys::mount_setattr(mount.as_fd(), &mapped) {
+            if opening.writable {
+                return Err(no_idmap(opening, error));
+            }
+            let place = opening.path.display();
+            tree.notes.push(("idmap".to_owned(), format!("none on {place}: read with the rights of a stranger")));
+            mount = clone_of(&guarded, opening)?;
+            set(&mount, &plain, opening)?;
+        }
+    } else {
+        set(&mount, &plain, opening)?;
+    }
+    tree.attach.push(Attach { mount, target: relative(&opening.path) });
+    for path in &guarded.held {
+        hold(path, map, tree)?;
+    }
+    tree.hidden.extend(guarded.hidden);
+    Ok(())
+}
+
+/// Mounts a set-id file over itself, read only, so that its content cannot be replaced under its mode.
+fn hold(path: &Path, map: Option<&OwnedFd>, tree: &mut Tree) -> Result<(), SetupError> {
+    let failed = |cause: std::io::Error| SetupError::opening(format!("hold the set-id file `{}`", path.display()), cause);
+    let place = guard::place_of(path)?;
+    let mount = clone_of_fd(&place).map_err(|errno| failed(errno.into()))?;
+    let idmap = if map.is_some() { IDMAP } else { 0 };
+    let change = MountChange { set: RDONLY | NOSUID_NODEV | idmap, userns: map.map(AsFd::as_fd), recursive: false };
+    sys::mount_setattr(mount.as_fd(), &change).map_err(failed)?;
+    tree.attach.push(Attach { mount, target: relative(path) });
+    Ok(())
+}
+
+fn no_idmap(opening: &Opening, cause: std::io::Error) -> SetupError {
+    let owner = std::fs::metadata(&opening.path).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
+    let owner = owner.map_or_else(|_| "OWNER".to_owned(), |uid| uid.to_string());
+    SetupError::opening(format!("map the owner of `{}`", opening.path.display()), cause).hinting(format!(
+        "its file system has no id-mapped mounts; run as the user who owns it instead: --allow run.as:OWNER (user id {owner})"
+    ))
+}
+
+fn set(mount: &OwnedFd, change: &MountChange<'_>, opening: &Opening) -> Result<(), SetupError> {
+    sys::mount_setattr(mount.as_fd(), change)
+        .map_err(|cause| SetupError::opening(format!("mount `{}`", opening.path.display()), cause))
+}
+
+fn clone_of(guarded: &Guarded, opening: &Opening) -> Result<OwnedFd, SetupError> {
+    let flags = if guarded.is_dir() { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
+    let flags = flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(&guarded.fd, "", flags)
+        .map_err(|errno| SetupError::opening(format!("mount `{}`", opening.path.display()), errno))
+}
+
+fn clone_of_fd(place: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(place, "", flags)
+}
+
+fn clone_of_path(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    rustix::mount::open_tree(rustix::fs::CWD, path, flags)
+}
+
+/// Opens a directory of a mount that is attached nowhere yet.
+pub(crate) fn open_dir(mount: &OwnedFd, path: &str) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(mount, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// `/a/b` as `a/b`.
+pub(crate) fn relative(path: &Path) -> PathBuf {
+    path.strip_prefix("/").unwrap_or(path).to_owned()
+}
+
+/// Which part of the scratch file system `path` lies in, if any, and the rest of the path there.
+pub(crate) fn in_scratch(path: &Path) -> Option<(&'static str, PathBuf)> {
+    SCRATCH_PARTS.iter().find_map(|(part, place)| {
+        let below = path.strip_prefix(place).ok().filter(|below| !below.as_os_str().is_empty())?;
+        Some((*part, below.to_owned()))
+    })
+}

@@ -1,0 +1,156 @@
+//! What one jail shall be, as plain values: who runs, what is mounted, what starts, what it may use up.
+//!
+//! Nothing here touches the machine. A recipe is made by the path of a run from a grant, looked at in
+//! tests, and handed to [`crate::start`], which is the only thing that acts on it.
+
+use std::path::{Path, PathBuf};
+
+use host_core::{Limits, RunId};
+
+/// The user and group id that the task sees, unless it appears as root or runs as a user of the node.
+pub(crate) const INSIDE_ID: u32 = 1000;
+
+/// Who the task is on the machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// A throw-away user and group id that owns nothing. Needs root.
+    Throwaway {
+        /// The id, for user and group alike.
+        id: u32,
+    },
+    /// A user of the node, with that user's groups and plain rights. Needs root.
+    RunAs {
+        /// The user's id, never 0.
+        uid: u32,
+        /// Its main group.
+        gid: u32,
+        /// Its other groups.
+        groups: Vec<u32>,
+    },
+    /// The ordinary user who started us, with that user's plain rights.
+    Caller {
+        /// The user's id, never 0.
+        uid: u32,
+        /// Its main group.
+        gid: u32,
+    },
+}
+
+impl Who {
+    /// Whether the keeper is root and can prepare mounts in its own namespace.
+    #[must_use]
+    pub fn by_root(&self) -> bool {
+        !matches!(self, Self::Caller { .. })
+    }
+
+    /// The user and group id on the machine.
+    #[must_use]
+    pub fn outside(&self) -> (u32, u32) {
+        match *self {
+            Self::Throwaway { id } => (id, id),
+            Self::RunAs { uid, gid, .. } | Self::Caller { uid, gid } => (uid, gid),
+        }
+    }
+}
+
+/// One granted file or directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Opening {
+    /// Its absolute, canonical path, the same inside and outside.
+    pub path: PathBuf,
+    /// Whether the task may write.
+    pub writable: bool,
+    /// Whether the task runs without it where it cannot be opened.
+    pub optional: bool,
+}
+
+/// One file that is laid into the jail before the program starts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InstalledFile {
+    /// Where, below [`INSTALL_DIR`].
+    pub path: PathBuf,
+    /// Whether it may be executed.
+    pub executable: bool,
+    /// What it holds. Its digest has been checked by whoever made the recipe.
+    pub bytes: Vec<u8>,
+}
+
+/// Where installed files are, inside.
+pub const INSTALL_DIR: &str = "/task";
+/// Where the task leaves files that shall come back, inside.
+pub const OUT_DIR: &str = "/out";
+/// The scratch directory in which the program starts, inside.
+pub const WORK_DIR: &str = "/work";
+
+/// The directories of the machine that native programs see, read only.
+pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+
+/// Top-level directories that the jail makes for itself, so that a grant of `/` leaves them alone.
+const OWN_TOP: [&str; 8] = ["proc", "sys", "dev", "tmp", "run", "work", "out", "task"];
+
+/// A jail to be made.
+#[derive(Clone, Debug)]
+pub struct JailRecipe {
+    /// The run that it is for; names its control groups.
+    pub run: RunId,
+    /// Who the task is.
+    pub who: Who,
+    /// The name that the generated `/etc/passwd` gives it.
+    pub user_name: String,
+    /// Whether it sees itself as user 0, with no power that belongs to it.
+    pub appear_root: bool,
+    /// Read-only parts of the machine besides [`SYSTEM_PATHS`].
+    pub system_paths: Vec<PathBuf>,
+    /// What was granted of the file system.
+    pub openings: Vec<Opening>,
+    /// Places that no grant opens: refused at or below, hidden where a grant lies above.
+    pub never: Vec<PathBuf>,
+    /// Files laid below [`INSTALL_DIR`].
+    pub install: Vec<InstalledFile>,
+    /// The program, an absolute path inside.
+    pub program: PathBuf,
+    /// Its whole environment.
+    pub environment: Vec<(String, String)>,
+    /// What it reads from its standard input.
+    pub stdin: Vec<u8>,
+    /// What it may use up.
+    pub limits: Limits,
+}
+
+impl JailRecipe {
+    /// The user and group id that the task sees.
+    #[must_use]
+    pub fn inside(&self) -> (u32, u32) {
+        match self.who {
+            _ if self.appear_root => (0, 0),
+            Who::RunAs { uid, gid, .. } => (uid, gid),
+            Who::Throwaway { .. } | Who::Caller { .. } => (INSIDE_ID, INSIDE_ID),
+        }
+    }
+
+    /// A grant of `/` as one grant for each of `top`, the names of the files and directories in it.
+    pub(crate) fn without_root_opening(&self, top: &[String]) -> Self {
+        let (roots, others): (Vec<Opening>, Vec<Opening>) =
+            self.openings.iter().cloned().partition(|opening| opening.path == Path::new("/"));
+        let top = || top.iter().filter(|name| !OWN_TOP.contains(&name.as_str()));
+        let expanded = roots.iter().flat_map(|root| {
+            top().map(|name| Opening { path: Path::new("/").join(name), writable: root.writable, optional: true })
+        });
+        Self { openings: expanded.chain(others).collect(), ..self.clone() }
+    }
+
+    /// The openings in the order in which they must be mounted: what lies above comes first.
+    #[must_use]
+    pub fn openings_in_order(&self) -> Vec<&Opening> {
+        let mut openings: Vec<&Opening> = self.openings.iter().collect();
+        openings.sort_by_key(|opening| opening.path.components().count());
+        openings
+    }
+
+    /// Whether `path` lies in a part of the jail that is mounted from the machine, given what was opened.
+    pub(crate) fn shown_from_machine<'a>(&'a self, path: &Path, opened: impl Iterator<Item = &'a Opening>) -> bool {
+        let system = SYSTEM_PATHS.iter().map(Path::new).chain(self.system_paths.iter().map(PathBuf::as_path));
+        let granted = opened.map(|opening| opening.path.as_path());
+        system.chain(granted).any(|shown| path != shown && path.starts_with(shown))
+    }
+}

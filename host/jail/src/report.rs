@@ -1,0 +1,88 @@
+//! What the keeper leaves in the spool when a run has ended: facts, which the path of a run turns into a record.
+
+use host_core::LimitName;
+use serde::{Deserialize, Serialize};
+
+use crate::setup::SetupError;
+
+/// The format of a report on disk.
+pub const REPORT_FORMAT: &str = "host.report/1";
+
+/// How the task's program ended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It exited with this code.
+    Exited {
+        /// 0 to 255.
+        code: i32,
+    },
+    /// A signal ended it that was not ours.
+    Signalled {
+        /// Its number.
+        signal: i32,
+    },
+    /// It passed a limit and was killed.
+    Limit {
+        /// Which limit.
+        name: LimitName,
+    },
+    /// Whoever started it called it off.
+    Cancelled,
+    /// It never started.
+    NotStarted(SetupError),
+    /// It was killed, and a process of it did not die in the time that is waited for that.
+    Unkillable,
+    /// Its output could not be kept, so it was killed.
+    OutputLost {
+        /// What the file system answered.
+        cause: String,
+    },
+}
+
+/// One output stream as it was kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct StreamKept {
+    /// Bytes in the spool.
+    pub bytes: u64,
+    /// Whether the task wrote more.
+    pub truncated: bool,
+}
+
+/// One file that the task left to be brought back.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LeftFile {
+    /// Its path below `$HOST_OUT`.
+    pub name: String,
+    /// The name of its copy in the run's artifacts directory.
+    pub copy: String,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// What the keeper saw of a run.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Report {
+    /// [`REPORT_FORMAT`].
+    pub format: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// From the first instruction to the death of the last process, in milliseconds.
+    pub runtime_ms: u64,
+    /// The standard output that was kept.
+    pub stdout: StreamKept,
+    /// The standard error that was kept.
+    pub stderr: StreamKept,
+    /// The files that were left.
+    pub left: Vec<LeftFile>,
+    /// Names of files that were left and could not come back, with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// Optional openings that could not be made: the path, and why.
+    pub not_opened: Vec<(String, String)>,
+    /// Each wall with what holds it up.
+    pub walls: Vec<(String, String)>,
+    /// What was used, by name, in the unit that the name ends with.
+    pub usage: Vec<(String, u64)>,
+    /// Limits that the kernel answered with an error inside, so that the task could go on.
+    pub reached: Vec<LimitName>,
+}

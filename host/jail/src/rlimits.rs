@@ -1,0 +1,48 @@
+//! Limits that the kernel holds per process or per user, set by init and inherited by the task.
+
+use host_core::Limits;
+use rustix::process::{Resource, Rlimit};
+
+/// Which limits have no better means on this machine and fall back to one of these.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fallbacks {
+    /// Memory is bounded per process, for want of a control group.
+    pub(crate) memory: bool,
+}
+
+/// How much longer than the run's CPU limit one process may go on before the kernel itself ends it, in seconds.
+const CPU_GRACE_SECONDS: u64 = 2;
+const LOCKED_BYTES_MAX: u64 = 64 * 1024;
+const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Sets the limits of this process and of all that it starts.
+pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<()> {
+    let cpu = limits.cpu().ms().div_ceil(1_000) + CPU_GRACE_SECONDS;
+    // Init is one of the user's processes.
+    let processes = limits.processes().saturating_add(1);
+    let always = [
+        (Resource::Core, 0),
+        (Resource::Cpu, cpu),
+        (Resource::Nproc, processes),
+        (Resource::Nofile, limits.files()),
+        (Resource::Memlock, LOCKED_BYTES_MAX),
+        (Resource::Msgqueue, 0),
+        (Resource::Rtprio, 0),
+        (Resource::Nice, 0),
+    ];
+    for (resource, ceiling) in always {
+        lower(resource, ceiling)?;
+    }
+    let stack = rustix::process::getrlimit(Resource::Stack);
+    rustix::process::setrlimit(Resource::Stack, Rlimit { current: Some(STACK_BYTES_MAX), maximum: stack.maximum })?;
+    if fallbacks.memory {
+        lower(Resource::Data, limits.memory().bytes())?;
+    }
+    Ok(())
+}
+
+/// Never above what this process has itself, which an ordinary user could not raise.
+fn lower(resource: Resource, ceiling: u64) -> rustix::io::Result<()> {
+    let ceiling = rustix::process::getrlimit(resource).maximum.map_or(ceiling, |own| own.min(ceiling));
+    rustix::process::setrlimit(resource, Rlimit { current: Some(ceiling), maximum: Some(ceiling) })
+}

@@ -1,0 +1,150 @@
+//! The compiled program is run by a small interpreter and compared with the list it was compiled from.
+
+use super::*;
+
+struct Call {
+    architecture: u32,
+    number: u32,
+    arguments: [u64; 6],
+}
+
+/// Runs `code` as the kernel would.
+fn interpret(code: &BpfProgram, call: &Call) -> u32 {
+    let word = |offset: u32| match offset {
+        OFFSET_NUMBER => call.number,
+        OFFSET_ARCHITECTURE => call.architecture,
+        offset => call.arguments[(offset as usize - 16) / 8] as u32,
+    };
+    let (mut at, mut accumulator) = (0, 0);
+    loop {
+        let step = &code[at];
+        at += 1;
+        let taken = match step.code {
+            LOAD_WORD => {
+                accumulator = word(step.k);
+                continue;
+            }
+            AND => {
+                accumulator &= step.k;
+                continue;
+            }
+            JUMP => {
+                at += step.k as usize;
+                continue;
+            }
+            RETURN => return step.k,
+            JUMP_IF_EQUAL => accumulator == step.k,
+            JUMP_IF_AT_LEAST => accumulator >= step.k,
+            other => panic!("an instruction that is never made: {other:#x}"),
+        };
+        at += usize::from(if taken { step.jt } else { step.jf });
+    }
+}
+
+fn verdict(code: &BpfProgram, number: libc::c_long, arguments: &[u64]) -> &'static str {
+    let mut all = [0; 6];
+    all[..arguments.len()].copy_from_slice(arguments);
+    let number = u32::try_from(number).unwrap();
+    match interpret(code, &Call { architecture: ARCHITECTURE, number, arguments: all }) {
+        RETURN_ALLOW => "allowed",
+        RETURN_KILL_PROCESS => "killed",
+        errno => match (errno & 0xffff) as i32 {
+            libc::EPERM => "EPERM",
+            libc::ENOSYS => "ENOSYS",
+            libc::EAFNOSUPPORT => "EAFNOSUPPORT",
+            _ => "another errno",
+        },
+    }
+}
+
+const OPEN_ALL: Surface = Surface { unix_sockets: true };
+
+#[test]
+fn every_number_gets_the_verdict_of_the_list() {
+    let code = program(OPEN_ALL);
+    assert!(code.len() < 4096, "the kernel takes 4,096 instructions, not {}", code.len());
+    let listed = list::verdicts(OPEN_ALL);
+    for number in 0..600 {
+        let expected = match listed.iter().find(|(listed, _)| *listed == number) {
+            Some((_, Verdict::Allow)) => "allowed",
+            Some((_, Verdict::Errno(libc::ENOSYS))) => "ENOSYS",
+            Some(_) => continue,
+            None if number > list::NEWEST_KNOWN => "ENOSYS",
+            None => "EPERM",
+        };
+        assert_eq!(verdict(&code, number.into(), &[]), expected, "call {number}");
+    }
+}
+
+#[test]
+fn no_call_is_listed_twice() {
+    let mut numbers: Vec<u32> = list::verdicts(OPEN_ALL).into_iter().map(|(number, _)| number).collect();
+    let all = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all);
+}
+
+#[test]
+fn a_foreign_architecture_and_x32_are_killed() {
+    let code = program(OPEN_ALL);
+    let foreign = Call { architecture: 0x4000_0003, number: 1, arguments: [0; 6] };
+    assert_eq!(interpret(&code, &foreign), RETURN_KILL_PROCESS);
+    assert_eq!(verdict(&code, 0x4000_0000, &[]), "killed");
+}
+
+#[test]
+fn arguments_decide_where_the_number_does_not() {
+    let code = program(OPEN_ALL);
+    let create = 0o100;
+    let tmpfile = 0o20_200_000;
+    for (number, arguments, expected) in [
+        (libc::SYS_openat, vec![0, 0, create, 0o644], "allowed"),
+        (libc::SYS_openat, vec![0, 0, create, 0o4755], "EPERM"),
+        (libc::SYS_openat, vec![0, 0, tmpfile, 0o2755], "EPERM"),
+        (libc::SYS_openat, vec![0, 0, 0, 0o6777], "allowed"),
+        (libc::SYS_openat, vec![0, 0, 0o200_000, 0o6777], "allowed"),
+        (libc::SYS_fchmod, vec![3, 0o1777], "allowed"),
+        (libc::SYS_fchmod, vec![3, 0o4000], "EPERM"),
+        (libc::SYS_fchmodat, vec![3, 0, 0o2000], "EPERM"),
+        (452, vec![3, 0, 0o2000], "EPERM"),
+        (libc::SYS_mkdirat, vec![3, 0, 0o2755], "EPERM"),
+        (libc::SYS_mknodat, vec![3, 0, 0o4755], "EPERM"),
+        (libc::SYS_clone, vec![0x11], "allowed"),
+        (libc::SYS_clone, vec![0x1000_0011], "EPERM"),
+        (libc::SYS_clone, vec![0x0002_0011], "EPERM"),
+        (libc::SYS_ioctl, vec![0, 0x5401], "allowed"),
+        (libc::SYS_ioctl, vec![0, 0x5412], "EPERM"),
+        (libc::SYS_ioctl, vec![0, 0xffff_0000_0000_5412], "EPERM"),
+        (libc::SYS_ioctl, vec![0, 0x541c], "EPERM"),
+        (libc::SYS_personality, vec![0xffff_ffff], "allowed"),
+        (libc::SYS_personality, vec![0x0004_0000], "EPERM"),
+        (libc::SYS_socket, vec![1, 1, 0], "allowed"),
+        (libc::SYS_socket, vec![2, 0o2_000_001, 6], "allowed"),
+        (libc::SYS_socket, vec![10, 2, 17], "allowed"),
+        (libc::SYS_socket, vec![2, 1, 262], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![2, 3, 1], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![2, 2, 1], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![40, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![38, 5, 0], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![16, 3, 0], "EAFNOSUPPORT"),
+        (libc::SYS_socketpair, vec![1, 1, 0], "allowed"),
+        (libc::SYS_socketpair, vec![2, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_io_uring_setup, vec![], "ENOSYS"),
+        (libc::SYS_mount, vec![], "EPERM"),
+        (libc::SYS_ptrace, vec![], "EPERM"),
+        (libc::SYS_bpf, vec![], "EPERM"),
+        (libc::SYS_keyctl, vec![], "EPERM"),
+        (libc::SYS_process_vm_readv, vec![], "EPERM"),
+    ] {
+        assert_eq!(verdict(&code, number, &arguments), expected, "call {number} with {arguments:x?}");
+    }
+}
+
+#[test]
+fn unix_sockets_can_be_closed_and_pairs_stay() {
+    let code = program(Surface { unix_sockets: false });
+    assert_eq!(verdict(&code, libc::SYS_socket, &[1, 1, 0]), "EAFNOSUPPORT");
+    assert_eq!(verdict(&code, libc::SYS_socketpair, &[1, 1, 0]), "allowed");
+    assert_eq!(verdict(&code, libc::SYS_socket, &[2, 1, 0]), "allowed");
+}

@@ -1,0 +1,225 @@
+//! The files that the jail itself provides: the root's directories, a generated `/etc`, the installed task,
+//! mount points, and the parts of the scratch file system.
+//!
+//! Everything is written through the descriptor of a mount that is attached nowhere, so no path of the
+//! machine is ever walked. Nothing here comes from a bundle but the installed files, whose names were
+//! checked when the bundle was opened.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+
+use crate::guard::Guarded;
+use crate::mounts::{DEVICES, in_scratch, relative};
+use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SYSTEM_PATHS};
+use crate::setup::{SetupError, WallStep};
+
+/// The writable parts of a run: their names in the scratch file system and where they appear.
+pub(crate) const SCRATCH_PARTS: [(&str, &str); 4] =
+    [("tmp", "/tmp"), ("work", "/work"), ("out", "/out"), ("shm", "/dev/shm")];
+/// Where the scratch file system stands for a moment while its parts are bound.
+pub(crate) const SCRATCH_STAND: &str = "run";
+/// An empty directory to cover others with, in the one place that no grant can cover.
+pub(crate) const EMPTY_DIR: &str = "dev/empty";
+
+const DIRECTORIES: [&str; 12] =
+    ["etc", "proc", "dev", "dev/shm", "tmp", "run", "work", "out", "task", "var", "dev/empty", "home"];
+/// Small files of `/etc` that are copied as they are, where the machine has them.
+const ETC_COPIES: [&str; 9] = [
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/etc/redhat-release",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl/openssl.cnf",
+    "/etc/shells",
+];
+/// The most that is copied of one such file, in bytes.
+const ETC_COPY_BYTES_MAX: u64 = 1024 * 1024;
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
+const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
+/// What the jail calls itself.
+pub(crate) const HOSTNAME: &str = "jail";
+
+/// Fills the root file system `root` for `recipe`.
+pub(crate) fn root(recipe: &JailRecipe, openings: &[(Guarded, Opening)], root: OwnedFd) -> Result<OwnedFd, SetupError> {
+    let writer = Writer { root: &root };
+    for directory in DIRECTORIES {
+        writer.directory(Path::new(directory))?;
+    }
+    writer.link("/tmp", Path::new("var/tmp"))?;
+    writer.link("/run", Path::new("var/run"))?;
+    system(recipe, &writer)?;
+    devices(&writer)?;
+    etc(recipe, &writer)?;
+    for file in &recipe.install {
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        writer.file(&relative(&Path::new(INSTALL_DIR).join(&file.path)), &file.bytes, mode)?;
+    }
+    for (guarded, opening) in openings {
+        if !is_shown(recipe, openings, &opening.path) && in_scratch(&opening.path).is_none() {
+            writer.mount_point(&relative(&opening.path), guarded.is_dir())?;
+        }
+    }
+    Ok(root)
+}
+
+/// Fills the scratch file system `scratch` for `recipe`; its parts belong to the task.
+pub(crate) fn scratch(
+    recipe: &JailRecipe,
+    openings: &[(Guarded, Opening)],
+    scratch: OwnedFd,
+) -> Result<OwnedFd, SetupError> {
+    let writer = Writer { root: &scratch };
+    for (part, _) in SCRATCH_PARTS {
+        let path = Path::new(part);
+        writer.directory(path)?;
+        if recipe.who.by_root() {
+            let (uid, gid) = recipe.who.outside();
+            let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            rustix::fs::chownat(&scratch, path, owner.0, owner.1, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+                .step("give the scratch directory to the task")?;
+        }
+    }
+    for (guarded, opening) in openings {
+        if let Some((part, below)) = in_scratch(&opening.path)
+            && !is_shown(recipe, openings, &opening.path)
+        {
+            writer.mount_point(&Path::new(part).join(below), guarded.is_dir())?;
+        }
+    }
+    Ok(scratch)
+}
+
+fn is_shown(recipe: &JailRecipe, openings: &[(Guarded, Opening)], path: &Path) -> bool {
+    recipe.shown_from_machine(path, openings.iter().map(|(_, opening)| opening))
+}
+
+/// Mount points for the read-only system, as links where the machine has links.
+fn system(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
+    let own = recipe.system_paths.iter().map(PathBuf::as_path);
+    for path in SYSTEM_PATHS.iter().map(Path::new).chain(own) {
+        let Ok(found) = fs::symlink_metadata(path) else { continue };
+        if found.is_symlink() {
+            let target = fs::read_link(path).step("read a link of the system")?;
+            writer.link(&target.to_string_lossy(), &relative(path))?;
+        } else {
+            writer.mount_point(&relative(path), found.is_dir())?;
+        }
+    }
+    Ok(())
+}
+
+fn devices(writer: &Writer<'_>) -> Result<(), SetupError> {
+    for (name, _, _) in DEVICES {
+        writer.mount_point(&Path::new("dev").join(name), false)?;
+    }
+    for (name, target) in
+        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
+    {
+        writer.link(target, &Path::new("dev").join(name))?;
+    }
+    Ok(())
+}
+
+fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
+    let (uid, gid) = recipe.inside();
+    let name = &recipe.user_name;
+    let (mut passwd, mut group) = (String::new(), String::new());
+    if uid != 0 {
+        passwd.push_str("root:x:0:0:root:/root:/usr/sbin/nologin\n");
+        group.push_str("root:x:0:\n");
+    }
+    passwd.push_str(&format!("{name}:x:{uid}:{gid}::/work:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"));
+    group.push_str(&format!("{name}:x:{gid}:\nnogroup:x:65534:\n"));
+    for (file, text) in [
+        ("passwd", passwd.as_str()),
+        ("group", &group),
+        ("hosts", HOSTS),
+        ("nsswitch.conf", NSSWITCH),
+        ("resolv.conf", ""),
+        ("hostname", "jail\n"),
+    ] {
+        writer.file(&Path::new("etc").join(file), text.as_bytes(), 0o644)?;
+    }
+    for path in ETC_COPIES.iter().map(Path::new) {
+        if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= ETC_COPY_BYTES_MAX)
+            && let Ok(bytes) = read_whole(path)
+        {
+            writer.file(&relative(path), &bytes, 0o644)?;
+        }
+    }
+    for path in crate::mounts::ETC_DIRECTORIES.iter().map(Path::new) {
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            writer.mount_point(&relative(path), true)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(ETC_COPY_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes below a mount that is attached nowhere.
+struct Writer<'a> {
+    root: &'a OwnedFd,
+}
+
+impl Writer<'_> {
+    /// Makes one directory; one that is there already is fine.
+    fn directory(&self, path: &Path) -> Result<(), SetupError> {
+        match rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(failed(path, errno)),
+        }
+    }
+
+    fn parents(&self, path: &Path) -> Result<(), SetupError> {
+        let mut walked = PathBuf::new();
+        for component in path.parent().unwrap_or(Path::new("")).components() {
+            let Component::Normal(name) = component else { return Err(failed(path, Errno::INVAL)) };
+            walked.push(name);
+            self.directory(&walked)?;
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), SetupError> {
+        self.parents(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(mode));
+        let mut file = fs::File::from(file.map_err(|errno| failed(path, errno))?);
+        file.write_all(bytes).map_err(|cause| failed(path, cause))?;
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|errno| failed(path, errno))
+    }
+
+    fn link(&self, target: &str, path: &Path) -> Result<(), SetupError> {
+        rustix::fs::symlinkat(OsStr::new(target), self.root, path).map_err(|errno| failed(path, errno))
+    }
+
+    /// Makes an empty directory or file to mount on.
+    fn mount_point(&self, path: &Path, is_dir: bool) -> Result<(), SetupError> {
+        self.parents(path)?;
+        if is_dir {
+            return self.directory(path);
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(0o644));
+        made.map(drop).map_err(|errno| failed(path, errno))
+    }
+}
+
+fn failed(path: &Path, cause: impl Into<std::io::Error>) -> SetupError {
+    SetupError::wall(&format!("make `/{}` in the jail", path.display()), cause)
+}

@@ -1,0 +1,113 @@
+//! One output stream of a run: from the task's pipe into a file, up to its limit.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
+
+use crate::report::StreamKept;
+
+/// How much is moved at once, in bytes.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// What one look at a stream found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Moved {
+    /// Nothing waits at the moment.
+    Nothing,
+    /// This many bytes were kept.
+    Some,
+    /// Nobody can write any more.
+    End,
+    /// The task wrote more than it may.
+    OverLimit,
+}
+
+/// The keeper's side of a stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    from: Option<OwnedFd>,
+    into: OwnedFd,
+    bytes_max: u64,
+    kept: StreamKept,
+}
+
+impl Stream {
+    /// A stream into `into`, and the end that the task writes to.
+    pub(crate) fn new(into: OwnedFd, bytes_max: u64) -> io::Result<(Self, OwnedFd)> {
+        let (from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::fs::fcntl_setfl(&from, rustix::fs::OFlags::NONBLOCK)?;
+        Ok((Self { from: Some(from), into, bytes_max, kept: StreamKept::default() }, to))
+    }
+
+    /// The descriptor to wait for, while the stream is open.
+    pub(crate) fn waiting(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What has been kept so far.
+    pub(crate) fn kept(&self) -> StreamKept {
+        self.kept
+    }
+
+    /// Moves what waits, at most one piece.
+    pub(crate) fn step(&mut self, piece: &mut [u8; PIECE_BYTES_MAX]) -> io::Result<Moved> {
+        let Some(from) = &self.from else { return Ok(Moved::End) };
+        let read = match rustix::io::read(from, &mut piece[..]) {
+            Ok(read) => read,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(Moved::Nothing),
+            Err(errno) => return Err(errno.into()),
+        };
+        if read == 0 {
+            self.from = None;
+            return Ok(Moved::End);
+        }
+        let room = usize::try_from(self.bytes_max - self.kept.bytes).unwrap_or(usize::MAX);
+        let keep = piece.get(..read.min(room)).unwrap_or_default();
+        write_all(&self.into, keep)?;
+        self.kept.bytes += keep.len() as u64;
+        if keep.len() < read {
+            self.kept.truncated = true;
+            self.from = None;
+            return Ok(Moved::OverLimit);
+        }
+        Ok(Moved::Some)
+    }
+
+    /// Moves everything that still waits, when nobody can write any more.
+    pub(crate) fn drain(&mut self, piece: &mut [u8; PIECE_BYTES_MAX]) -> io::Result<Moved> {
+        loop {
+            match self.step(piece)? {
+                Moved::Some => {}
+                last => return Ok(last),
+            }
+        }
+    }
+
+    /// Makes what was kept durable.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        if self.kept.bytes > 0 {
+            rustix::fs::fdatasync(&self.into)?;
+        }
+        Ok(())
+    }
+}
+
+/// A buffer for [`Stream::step`].
+pub(crate) fn piece() -> Box<[u8; PIECE_BYTES_MAX]> {
+    Box::new([0; PIECE_BYTES_MAX])
+}
+
+/// Writes all of `bytes` to the end of `file`.
+pub(crate) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The system calls that no safe crate offers, each in one small function.
+//!
+//! This is the only file of the room with `unsafe`. Every function returns an [`io::Result`] and keeps
+//! no state. All of them run in processes that have one thread, which [`crate::keeper`] checks before it
+//! forks; where a note relies on that, it says so.
+#![expect(unsafe_code, reason = "clone3, fork, execve, mount_setattr and signal masks have no safe binding")]
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::Pid;
+
+/// Which side of a fork this process is.
+#[derive(Debug)]
+pub(crate) enum Forked<T> {
+    /// The parent, with what it knows of the child.
+    Parent(T),
+    /// The child.
+    Child,
+}
+
+/// A child made by [`clone_into`].
+#[derive(Debug)]
+pub(crate) struct Cloned {
+    /// Its process id in the parent's namespace.
+    pub(crate) pid: Pid,
+    /// A descriptor that stays its own, even when the id is used again.
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// The namespaces of a jail: user, mount, pid, ipc, uts, cgroup and net.
+pub(crate) const JAIL_NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWNET) as u64;
+
+/// Not in the low 32 bits, so the constant of the `libc` crate is cut short.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// A user namespace alone, for identity maps.
+pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
+
+/// Clones this process into the namespaces of `flags` and, where given, the version 2 control group `cgroup`.
+pub(crate) fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked<Cloned>> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: `clone_args` is plain integers, for which all zeroes is a valid value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+    }
+    // SAFETY: no stack and no CLONE_VM, so the child goes on with a copy of this memory, as after fork(2).
+    // The process has one thread, so no lock of the allocator is held by a thread that the child lacks.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => Ok(Forked::Parent(Cloned {
+            pid: positive_pid(pid)?,
+            // SAFETY: the kernel has just made this descriptor for us and nothing else owns it.
+            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+        })),
+    }
+}
+
+/// Forks by the C library, which also mends its cached thread id after [`clone_into`].
+pub(crate) fn fork() -> io::Result<Forked<Pid>> {
+    // SAFETY: the process has one thread, so the child may go on using the allocator and every lock.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => Ok(Forked::Parent(positive_pid(pid.into())?)),
+    }
+}
+
+/// Ends this process at once, with none of the exit handlers it inherited.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: _exit(2) takes an integer and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Replaces this process by the program at `path`; returns only when that failed.
+pub(crate) fn exec(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> io::Error {
+    let argv = null_ended(argv);
+    let environment = null_ended(environment);
+    // SAFETY: both arrays end with a null pointer and, like the strings they point to, outlive the call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// What [`mount_setattr`] changes.
+#[derive(Debug)]
+pub(crate) struct MountChange<'a> {
+    /// `MOUNT_ATTR_*` bits to set.
+    pub(crate) set: u64,
+    /// The user namespace whose map the mount shall show, with `MOUNT_ATTR_IDMAP` in `set`.
+    pub(crate) userns: Option<BorrowedFd<'a>>,
+    /// Whether mounts below are changed too.
+    pub(crate) recursive: bool,
+}
+
+/// Changes the attributes of the mount that `tree` refers to.
+pub(crate) fn mount_setattr(tree: BorrowedFd<'_>, change: &MountChange<'_>) -> io::Result<()> {
+    // SAFETY: `mount_attr` is plain integers, for which all zeroes is a valid value.
+    let mut attr: libc::mount_attr = unsafe { std::mem::zeroed() };
+    attr.attr_set = change.set;
+    attr.userns_fd = change.userns.map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs()));
+    let recursive = if change.recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a static C string, `attr` outlives the call and its true size is passed with it.
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &raw const attr,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    done(rc)
+}
+
+/// Marks every descriptor from 3 on as closed on exec.
+pub(crate) fn close_on_exec_from_3() -> io::Result<()> {
+    // SAFETY: only flags of descriptors change; none is closed under an owner.
+    let rc = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    done(rc)
+}
+
+/// The Landlock version of this kernel, 0 where there is none.
+pub(crate) fn landlock_abi() -> i32 {
+    const CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes no attributes and only answers a number.
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, CREATE_RULESET_VERSION)
+    };
+    i32::try_from(abi).unwrap_or(0).max(0)
+}
+
+/// Gives every signal its default effect and unblocks all of them, for a program about to start.
+pub(crate) fn default_signals() -> io::Result<()> {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is a valid disposition. For SIGKILL, SIGSTOP and the two signals that the C library
+        // keeps to itself the call fails without effect, and they have their default effect already.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: `sigset_t` is plain integers; sigemptyset initialises it before use and it outlives both calls.
+    let rc = unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut())
+    };
+    done(rc.into())
+}
+
+fn done(rc: libc::c_long) -> io::Result<()> {
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn positive_pid(pid: libc::c_long) -> io::Result<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the kernel gave a strange process id"))
+}
+
+fn null_ended(strings: &[&CStr]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+}

@@ -1,0 +1,135 @@
+//! The last steps of the task's own process: it gives up everything and becomes the program.
+//!
+//! ORDER, each with the reason why it cannot come later or earlier:
+//! 1. its own session, so that no terminal can be fed through it;
+//! 2. bounding set, ambient set, then all capabilities, no_new_privs: the bounding set needs a capability;
+//! 3. the signal of the parent's death, which any change of credentials would have erased;
+//! 4. Landlock, which needs no_new_privs and must see the final mounts;
+//! 5. standard streams, signals, every other descriptor closed on exec;
+//! 6. the system call filter, after which none of the above is possible any more;
+//! 7. the program.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::Signal;
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+use seccompiler::BpfProgram;
+
+use crate::recipe::{JailRecipe, WORK_DIR};
+use crate::setup::{SetupError, SetupKind, WallStep};
+use crate::{landlock, sys};
+
+/// What the program gets as its standard streams.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// The shell that runs programs which name no interpreter.
+const SHELL: &CStr = c"/bin/sh";
+/// Bytes of a program in which its interpreter is looked for.
+const FIRST_LINE_BYTES_MAX: usize = 256;
+
+/// Becomes the program of `recipe`; returns only what went wrong.
+pub(crate) fn become_program(recipe: &JailRecipe, streams: &Streams, filter: &BpfProgram) -> SetupError {
+    match confine(recipe, streams, filter) {
+        Ok(start) => start.exec(recipe),
+        Err(error) => error,
+    }
+}
+
+fn confine(recipe: &JailRecipe, streams: &Streams, filter: &BpfProgram) -> Result<Start, SetupError> {
+    let start = Start::new(recipe)?;
+    rustix::process::setsid().step("leave the session")?;
+    drop_capabilities()?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with init")?;
+    landlock::restrict(recipe).map_err(|cause| {
+        SetupError::wall("bind the run by Landlock", std::io::Error::other(cause.to_string()))
+    })?;
+    rustix::stdio::dup2_stdin(&streams.stdin).step("set up standard input")?;
+    rustix::stdio::dup2_stdout(&streams.stdout).step("set up standard output")?;
+    rustix::stdio::dup2_stderr(&streams.stderr).step("set up standard error")?;
+    sys::default_signals().step("reset signals")?;
+    sys::close_on_exec_from_3().step("close descriptors")?;
+    rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
+    seccompiler::apply_filter(filter)
+        .map_err(|cause| SetupError::wall("filter system calls", std::io::Error::other(cause.to_string())))?;
+    Ok(start)
+}
+
+/// Gives up every capability for good, in init as in the task.
+pub(crate) fn drop_capabilities() -> Result<(), SetupError> {
+    for bit in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The kernel knows no more of them.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(SetupError::wall("drop the bounding set", errno)),
+        }
+    }
+    let bits = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits).step("lock the secure bits")?;
+    rustix::thread::clear_ambient_capability_set().step("clear ambient capabilities")?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).step("drop capabilities")?;
+    rustix::thread::set_no_new_privs(true).step("forbid new privileges")
+}
+
+/// The strings of an execve, made before anything is given up.
+struct Start {
+    program: CString,
+    environment: Vec<CString>,
+}
+
+impl Start {
+    fn new(recipe: &JailRecipe) -> Result<Self, SetupError> {
+        let nul = || SetupError::program("start the program".to_owned(), Errno::INVAL);
+        let program = CString::new(recipe.program.as_os_str().as_bytes()).map_err(|_| nul())?;
+        let variables = recipe.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        let environment = variables.collect::<Result<_, _>>().map_err(|_| nul())?;
+        Ok(Self { program, environment })
+    }
+
+    fn exec(&self, recipe: &JailRecipe) -> SetupError {
+        let environment: Vec<&CStr> = self.environment.iter().map(CString::as_c_str).collect();
+        let program = self.program.as_c_str();
+        let mut failure = sys::exec(program, &[program], &environment);
+        if failure.raw_os_error() == Some(libc::ENOEXEC) {
+            failure = sys::exec(SHELL, &[SHELL, program], &environment);
+        }
+        let error = SetupError::program(format!("start `{}`", recipe.program.display()), failure);
+        explain(&recipe.program, error)
+    }
+}
+
+/// A missing interpreter answers as a missing program does; says which it is.
+fn explain(program: &Path, error: SetupError) -> SetupError {
+    let first_line = rustix::fs::open(program, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).ok().and_then(|file| {
+        let mut bytes = [0; FIRST_LINE_BYTES_MAX];
+        let read = rustix::io::read(file, &mut bytes[..]).ok()?;
+        let text = String::from_utf8_lossy(bytes.get(..read)?).into_owned();
+        text.lines().next().map(str::to_owned)
+    });
+    match first_line.as_deref().and_then(|line| line.strip_prefix("#!")) {
+        Some(interpreter) if error.kind == SetupKind::Program => {
+            let interpreter = interpreter.trim().split([' ', '\t']).next().unwrap_or_default().to_owned();
+            let hint = format!("is `{interpreter}` installed, below one of the directories that tasks see (/usr, /bin, /lib)?");
+            SetupError { cause: format!("its interpreter `{interpreter}` could not be run: {}", error.cause), ..error }.hinting(hint)
+        }
+        _ => error,
+    }
+}
