@@ -1,0 +1,27 @@
+//! The path of a run: from what a person or an order asks for to a record of what happened.
+//!
+//! [`load()`] turns a path into a verified bundle, [`plan()`] settles task, input, asks and decision, [`begin`]
+//! makes the intent durable and starts a keeper, and [`Running::finish`] makes the outcome durable and returns
+//! its record. The order of these steps stands here and nowhere else; it is synchronous and knows no network.
+//!
+//! Time, chance and everything about the machine come in as values.
+
+#![forbid(unsafe_code)]
+
+mod source;
+
+mod load;
+
+mod plan;
+
+mod run;
+
+mod machine;
+
+pub use load::{LoadError, Loaded, load};
+pub use machine::{Machine, Starter, UserError};
+pub use plan::{Plan, PlanError, RunRequest, plan};
+pub use run::{
+    BeginError, FinishError, Finished, Moment, ResultValue, Running, StreamName, begin, is_machines_fault, refuse,
+};
+pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};

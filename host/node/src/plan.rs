@@ -1,0 +1,229 @@
+//! From a bundle, a task and an input to a decision: everything about a run that is settled before it starts.
+//!
+//! The order of the steps is the one of the path of a run, and this is the only place that knows it up to the
+//! grant. Nothing is written and nothing of the bundle is executed here.
+
+use std::collections::BTreeSet;
+
+use host_core::{
+    Ask, Asks, AsksError, Capability, Decision, Denial, Denied, Digest, Grant, LimitError, LimitRequests, Limits,
+    Origin, Permits, Question, Refusal,
+};
+use host_task::{
+    CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError, Installation, ProcessInput,
+    RawInput, SelectError, TaskDefinition,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::load::Loaded;
+use crate::machine::Machine;
+
+/// The rule that stands for `--allow`.
+const RULE_ALLOW: &str = "--allow";
+/// The rule that stands for `--allow-asked`.
+const RULE_ALLOW_ASKED: &str = "--allow-asked";
+
+/// What a person asks for when running a task.
+#[derive(Clone, Debug, Default)]
+pub struct RunRequest {
+    /// The task as it was typed, or nothing for the bundle's own.
+    pub task: Option<String>,
+    /// The input as it was typed.
+    pub input: RawInput,
+    /// Whether the run is to change nothing.
+    pub noop: bool,
+    /// Capabilities that the person at the keyboard adds and permits.
+    pub allow: Vec<Capability>,
+    /// Whether everything that the bundle asks for is permitted, but for what is dangerous.
+    pub allow_asked: bool,
+    /// Limits that the person asks for.
+    pub limits: LimitRequests,
+}
+
+/// Why a run cannot even be asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// No such task, or none that can be used.
+    #[error(transparent)]
+    Find(#[from] FindTaskError),
+    /// No implementation of it runs here.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// Files that it needs are not in the bundle.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The input does not fit.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The input is longer than the limit.
+    #[error("input has {have_bytes} bytes, and its limit is {max_bytes}")]
+    InputTooLong {
+        /// Its length.
+        have_bytes: usize,
+        /// The limit `input`.
+        max_bytes: u64,
+    },
+    /// The input cannot be handed to the process.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The asks cannot be stated with this input.
+    #[error(transparent)]
+    Fill(#[from] FillAsksError),
+    /// The asks contradict each other.
+    #[error(transparent)]
+    Asks(#[from] AsksError),
+    /// A limit is above what this machine gives.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+/// A run with everything settled but its start.
+#[derive(Debug)]
+pub struct Plan<'l> {
+    /// The bundle that it comes from.
+    pub loaded: &'l Loaded,
+    /// The task.
+    pub task: &'l TaskDefinition,
+    /// What goes where in the jail.
+    pub installation: Installation,
+    /// The input as the process receives it.
+    pub(crate) process: ProcessInput,
+    /// The digest of the input without its secrets.
+    pub input_digest: Digest,
+    /// What the run would have.
+    pub asks: Asks,
+    /// Optional asks that cannot be had here, with the reason.
+    pub denials: Vec<Denial>,
+    /// What was decided.
+    pub decision: Decision,
+    /// Its limits.
+    pub limits: Limits,
+    /// Whether it is to change nothing.
+    pub noop: bool,
+}
+
+/// Where the files of a task are inside, as a task is told.
+pub(crate) const INSTALL_DIR: &str = host_jail::recipe::INSTALL_DIR;
+
+/// Settles everything about a run of a task of `loaded` that `request` asks for on this machine.
+///
+/// # Errors
+/// [`PlanError`] says what is wrong with the request. A refusal is no error but a [`Decision`].
+pub fn plan<'l>(loaded: &'l Loaded, request: &RunRequest, machine: &Machine) -> Result<Plan<'l>, PlanError> {
+    let module = &loaded.module;
+    let task = match &request.task {
+        Some(text) => module.find(text)?,
+        None => module.default_task()?,
+    };
+    let selection = task.select(&machine.features)?;
+    let installation = selection.install(module)?;
+    let limits = limits(task, request, machine)?;
+    let input = task.check(&request.input, request.noop, module.aliases())?;
+    let installdir = installation.has_installdir.then_some(INSTALL_DIR);
+    let process = input.encode(selection.input_method, installdir)?;
+    within_limit(&process, &limits)?;
+    let own = task.fill_asks(&input)?;
+    let (asks, denials, impossible) = possible(own, request, machine)?;
+    let decision = if impossible.is_empty() {
+        decide(&asks, request)
+    } else {
+        Decision::Refused(Refusal { denied: impossible })
+    };
+    let input_digest = digest_of(&input);
+    Ok(Plan { loaded, task, installation, process, input_digest, asks, denials, decision, limits, noop: request.noop })
+}
+
+fn limits(task: &TaskDefinition, request: &RunRequest, machine: &Machine) -> Result<Limits, LimitError> {
+    let requests = [(task.asks_origin, &task.asks.limits), (Origin::Caller, &request.limits)];
+    Limits::resolve(&machine.defaults, &requests, &machine.ceilings)
+}
+
+fn within_limit(process: &ProcessInput, limits: &Limits) -> Result<(), PlanError> {
+    let variables: usize = process.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let have_bytes = process.stdin.len().max(variables);
+    let max_bytes = limits.input().bytes();
+    if have_bytes as u64 > max_bytes { Err(PlanError::InputTooLong { have_bytes, max_bytes }) } else { Ok(()) }
+}
+
+fn digest_of(input: &CheckedInput) -> Digest {
+    Digest::from_bytes(Sha256::digest(input.public_json().to_string()).into())
+}
+
+/// Parts what can be had on this machine from what cannot: the asks to decide on, what optional asks were
+/// dropped, and what required ones are impossible.
+fn possible(
+    own: Vec<Ask>,
+    request: &RunRequest,
+    machine: &Machine,
+) -> Result<(Asks, Vec<Denial>, Vec<Denied>), AsksError> {
+    let added = request.allow.iter().map(|capability| Ask {
+        capability: capability.clone(),
+        origin: Origin::Caller,
+        optional: false,
+        why: None,
+    });
+    let (mut asks, mut denials, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
+    for ask in own.into_iter().chain(added) {
+        match unavailable(&ask.capability, machine) {
+            None => asks.push(ask),
+            Some(reason) if ask.optional => {
+                denials.push(Denial { capability: ask.capability.to_string(), reason });
+            }
+            Some(reason) => impossible
+                .push(Denied { question: Question::Capability(ask.capability.clone()), rules: vec![reason] }),
+        }
+    }
+    Ok((Asks::gather(asks)?, denials, impossible))
+}
+
+/// Why this machine cannot open a capability to any run, if it cannot.
+fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
+    match capability {
+        Capability::FsRead(_) | Capability::FsWrite(_) | Capability::AppearRoot => None,
+        Capability::Env(name) if machine.environment.contains_key(name.as_str()) => None,
+        Capability::Env(_) => Some("the variable is not set here".to_owned()),
+        Capability::RunAs(user) => machine.user(user).err().map(|error| error.to_string()),
+        Capability::NetConnect(_) | Capability::HttpRequest(_) | Capability::UnixConnect(_) => {
+            Some("this version gives no run a network or a socket".to_owned())
+        }
+        Capability::Exec(_) => Some("this version runs no commands outside the jail".to_owned()),
+        Capability::Secret(_) => Some("this version has no store of secrets".to_owned()),
+        Capability::HostFull => Some("this version runs nothing without a jail".to_owned()),
+    }
+}
+
+/// The person at the keyboard is the authority: what `--allow` names, and with `--allow-asked` what is asked for.
+fn decide(asks: &Asks, request: &RunRequest) -> Decision {
+    let mut permits = Permits::default();
+    for capability in &request.allow {
+        permits.permit(capability.clone(), RULE_ALLOW);
+    }
+    if request.allow_asked {
+        for ask in asks.iter().filter(|ask| !ask.capability.is_dangerous()) {
+            permits.permit(ask.capability.clone(), RULE_ALLOW_ASKED);
+        }
+    }
+    permits.decide(asks)
+}
+
+impl Plan<'_> {
+    /// The grant, where the run is allowed.
+    ///
+    /// # Errors
+    /// The refusal, where it is not.
+    pub fn grant(&self) -> Result<Grant, &Refusal> {
+        match &self.decision {
+            Decision::Allowed(permits) => Ok(Grant::resolve(&self.asks, permits, self.limits.clone())),
+            Decision::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    /// Required asks that were refused for want of a permit, with everything that is known of them.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&Ask> {
+        let Decision::Refused(refusal) = &self.decision else { return Vec::new() };
+        let denied: BTreeSet<String> = refusal.denied.iter().map(|denied| denied.question.to_string()).collect();
+        self.asks.iter().filter(|ask| denied.contains(&ask.capability.to_string())).collect()
+    }
+}

@@ -1,0 +1,368 @@
+//! A module that lies in a directory, and sealing it into a bundle with what it needs of other modules.
+//!
+//! Only the parts of the module layout are taken, so that build products, version control and private files
+//! beside them never get into a bundle. A link anywhere in those parts is an error: it would be somebody
+//! else's file by the time it is read.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, MetadataExt};
+use host_bundle::{
+    FILES_MAX, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion, NeededModule, Needs, PackError,
+    PackRequest, Packed, SourceFile,
+};
+use host_core::{ModuleName, Shown};
+use host_task::{Module, OpenModuleError, ParameterType};
+
+/// The directories of a module that go into a bundle.
+const PARTS: [&str; 7] = ["tasks", "plans", "files", "lib", "types", "scripts", "host"];
+/// The files at the top of a module that go into a bundle, by how their names begin.
+const TOP_FILES: [&str; 5] = ["metadata.json", "README", "LICENSE", "NOTICE", "CHANGELOG"];
+/// How deep directories are entered.
+const DEPTH_MAX: usize = 32;
+/// The most that is read of one file that is not a program, in bytes.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// The version of a module that states none, where nobody will ever see the bundle.
+const NO_VERSION: &str = "0.0.0";
+
+/// Whether a module's file goes into a bundle.
+fn belongs(path: &str) -> bool {
+    match path.split_once('/') {
+        Some((top, rest)) => {
+            PARTS.contains(&top) && rest.split('/').all(|part| !part.starts_with('.')) && !path.starts_with("host/modules/")
+        }
+        None => TOP_FILES.iter().any(|name| path.starts_with(name)),
+    }
+}
+
+/// A module in a directory.
+#[derive(Debug)]
+pub struct ModuleDir {
+    dir: Dir,
+    files: Vec<SourceFile>,
+    path: PathBuf,
+}
+
+/// Why a module cannot be taken from where it lies.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A directory or file cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is a link or a special file.
+    #[error("`{}` is {what}, and only files and directories can be sealed", .path.display())]
+    Special {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// There is too much in it.
+    #[error("`{}` holds more than {FILES_MAX} files, or lies deeper than {DEPTH_MAX} directories", .path.display())]
+    TooMuch {
+        /// The module's directory.
+        path: PathBuf,
+    },
+    /// It has no task and no module layout.
+    #[error("`{}` is not a module: it has no `tasks` directory", .path.display())]
+    NotAModule {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Its metadata.json says something that cannot be.
+    #[error("`{}` has a metadata.json that cannot be used", .path.display())]
+    Identity {
+        /// The module's directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ModuleIdentityError,
+    },
+    /// Neither metadata.json nor the directory gives a name.
+    #[error("the module in `{}` has no name: its metadata.json states none, and the directory's is none of a module", .path.display())]
+    Nameless {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It has no version.
+    #[error("module `{module}` states no version in its metadata.json")]
+    Versionless {
+        /// The module.
+        module: ModuleName,
+    },
+    /// Its tasks cannot be looked through.
+    #[error("module `{module}` cannot be looked through for what it needs")]
+    Module {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        #[source]
+        source: OpenModuleError,
+    },
+    /// Another module that it needs is nowhere on the module path.
+    #[error("module `{module}` needs `{needed}` for {}, and no directory of the module path has it", Shown(.reason))]
+    Missing {
+        /// The module.
+        module: ModuleName,
+        /// The one that is missing.
+        needed: ModuleName,
+        /// One of the files that are needed.
+        reason: String,
+    },
+    /// It cannot be sealed.
+    #[error("module `{module}` cannot be sealed")]
+    Pack {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        #[source]
+        source: PackError,
+    },
+}
+
+impl ModuleDir {
+    /// Lists the module in `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds a link or a special file.
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        let failed = |source| SourceError::Read { path: path.to_owned(), source };
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
+        let mut module = Self { dir, files: Vec::new(), path: path.to_owned() };
+        let top = module.dir.try_clone().map_err(failed)?;
+        module.list(&top, "", 0)?;
+        module.files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(module)
+    }
+
+    fn list(&mut self, dir: &Dir, prefix: &str, depth: usize) -> Result<(), SourceError> {
+        let here = self.path.join(prefix);
+        let failed = |source| SourceError::Read { path: here.clone(), source };
+        for entry in dir.entries().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let path = format!("{prefix}{name}");
+            let kind = entry.file_type().map_err(failed)?;
+            let wanted = if depth == 0 && kind.is_dir() { PARTS.contains(&name.as_str()) } else { belongs(&path) };
+            if !wanted {
+                continue;
+            }
+            if kind.is_dir() {
+                if depth == DEPTH_MAX {
+                    return Err(SourceError::TooMuch { path: self.path.clone() });
+                }
+                let below = entry.open_dir().map_err(failed)?;
+                self.list(&below, &format!("{path}/"), depth + 1)?;
+            } else if kind.is_file() {
+                let metadata = entry.metadata().map_err(failed)?;
+                self.files.push(SourceFile { path, executable: metadata.mode() & 0o111 != 0, size: metadata.len() });
+            } else {
+                let what = if kind.is_symlink() { "a link" } else { "a special file" };
+                return Err(SourceError::Special { path: self.path.join(path), what });
+            }
+            if self.files.len() > FILES_MAX {
+                return Err(SourceError::TooMuch { path: self.path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the directory, which names a module that does not name itself.
+    fn directory_name(&self) -> Option<String> {
+        let path = std::path::absolute(&self.path).ok()?;
+        let path = if path.ends_with("..") { path.canonicalize().ok()? } else { path };
+        Some(path.file_name()?.to_str()?.to_owned())
+    }
+}
+
+impl ModuleSource for ModuleDir {
+    fn files(&self) -> Vec<SourceFile> {
+        self.files.clone()
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        use cap_std::fs::{OpenOptions, OpenOptionsExt};
+        const O_NOFOLLOW_NONBLOCK: i32 = 0o400_000 | 0o4_000;
+        let file = self.dir.open_with(path, OpenOptions::new().read(true).custom_flags(O_NOFOLLOW_NONBLOCK))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file any more"));
+        }
+        Ok(Box::new(file))
+    }
+}
+
+/// A module's source without what does not belong into a bundle.
+#[derive(Debug)]
+struct Belonging<'a>(&'a dyn ModuleSource);
+
+impl ModuleSource for Belonging<'_> {
+    fn files(&self) -> Vec<SourceFile> {
+        self.0.files().into_iter().filter(|file| belongs(&file.path)).collect()
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        self.0.open(path)
+    }
+}
+
+/// What sealing a module needs to know besides its files.
+#[derive(Clone, Debug, Default)]
+pub struct SealOptions {
+    /// The version, if metadata.json states none or another one is meant.
+    pub version: Option<ModuleVersion>,
+    /// Whether a module without any version is sealed all the same, for a run by its author.
+    pub versionless: bool,
+    /// Directories that hold other modules, each under its name.
+    pub modulepath: Vec<PathBuf>,
+    /// Asks to seal beside the module, checked when the bundle is opened.
+    pub overlay: Option<Vec<u8>>,
+}
+
+/// Seals the module in the directory `path` into `writer`, without signatures.
+///
+/// # Errors
+/// When the module, or one that it needs, cannot be read, named or sealed.
+pub fn seal_directory(path: &Path, options: &SealOptions, writer: &mut impl Write) -> Result<Packed, SourceError> {
+    let module = ModuleDir::open(path)?;
+    let name = module.directory_name();
+    seal(&module, name.as_deref(), path, options, writer)
+}
+
+/// Seals a module from any source; `directory` is the name of the directory it lay in, `path` is for messages.
+///
+/// # Errors
+/// When the module, or one that it needs, cannot be read, named or sealed.
+pub(crate) fn seal(
+    source: &dyn ModuleSource,
+    directory: Option<&str>,
+    path: &Path,
+    options: &SealOptions,
+    writer: &mut impl Write,
+) -> Result<Packed, SourceError> {
+    let source = Belonging(source);
+    if !source.files().iter().any(|file| file.path.starts_with("tasks/")) {
+        return Err(SourceError::NotAModule { path: path.to_owned() });
+    }
+    let identity = identity(&source, path)?;
+    let named = || directory.and_then(|name| name.parse().ok());
+    let module = identity.module.or_else(named).ok_or_else(|| SourceError::Nameless { path: path.to_owned() })?;
+    let unversioned = || if options.versionless { NO_VERSION.parse().ok() } else { None };
+    let version = options.version.clone().or(identity.version).or_else(unversioned);
+    let version = version.ok_or_else(|| SourceError::Versionless { module: module.clone() })?;
+    let needed = needed_modules(&module, &source, options)?;
+    let needs = needed
+        .iter()
+        .map(|(name, paths, dir)| NeededModule { module: name.clone(), source: dir, paths: paths.clone() })
+        .collect();
+    let request =
+        PackRequest { module: module.clone(), version, source: &source, needs, overlay: options.overlay.clone() };
+    host_bundle::pack(&request, writer).map_err(|source| SourceError::Pack { module, source })
+}
+
+fn identity(source: &Belonging<'_>, path: &Path) -> Result<ModuleIdentity, SourceError> {
+    if !source.files().iter().any(|file| file.path == "metadata.json") {
+        return Ok(ModuleIdentity::default());
+    }
+    let bytes = read_text(source, "metadata.json")
+        .map_err(|source| SourceError::Read { path: path.join("metadata.json"), source })?;
+    ModuleIdentity::read(&bytes).map_err(|source| SourceError::Identity { path: path.to_owned(), source })
+}
+
+/// Reads a text of a module, refusing more than a mebibyte.
+fn read_text(source: &dyn ModuleSource, path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.open(path)?.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        return Err(io::Error::other("it is longer than a mebibyte"));
+    }
+    Ok(bytes)
+}
+
+/// A needed module: its name, the paths of it, and where it lies.
+type Needed = (ModuleName, Vec<String>, ModuleDir);
+
+/// The modules whose files the tasks of `module` name, or whose type aliases they use, with those of the aliases.
+fn needed_modules(module: &ModuleName, source: &Belonging<'_>, options: &SealOptions) -> Result<Vec<Needed>, SourceError> {
+    let failed = |source| SourceError::Module { module: module.clone(), source };
+    let paths: Vec<String> = source.files().into_iter().map(|file| file.path).collect();
+    let opened = Module::open(module, paths, &mut |path| read_text(source, path)).map_err(failed)?;
+    let mut needs = Needs::of(module.clone());
+    let mut waiting = Vec::new();
+    for (_, task) in opened.tasks() {
+        let Ok(task) = task else { continue };
+        for file in task.metadata.file_references() {
+            let end = if file.is_directory() { "/" } else { "" };
+            needs.add_file(file.module(), &format!("{}{end}", file.path_in_module()));
+        }
+        for parameter in task.metadata.parameters.iter().flatten() {
+            if let ParameterType::Typed(data_type) = &parameter.kind {
+                waiting.extend(needs.add_aliases(&data_type.to_string()));
+            }
+        }
+    }
+    for file in source.files() {
+        if file.path.starts_with("types/") && file.path.ends_with(".pp") {
+            let text = read_text(source, &file.path).map_err(|source| SourceError::Read { path: file.path.into(), source })?;
+            waiting.extend(needs.add_aliases(&String::from_utf8_lossy(&text)));
+        }
+    }
+    let mut found: Vec<(ModuleName, ModuleDir)> = Vec::new();
+    // INVARIANT: an alias file is added once, and there are as many as the module path holds.
+    while let Some((name, path)) = waiting.pop() {
+        let text = read_text(find(module, &name, &path, options, &mut found)?, &path).unwrap_or_default();
+        waiting.extend(needs.add_aliases(&String::from_utf8_lossy(&text)));
+    }
+    let mut needed = Vec::new();
+    for (name, paths) in needs.modules() {
+        let reason = paths.iter().next().cloned().unwrap_or_default();
+        find(module, name, &reason, options, &mut found)?;
+        if let Some(place) = found.iter().position(|(found, _)| found == name) {
+            let (name, dir) = found.swap_remove(place);
+            needed.push((name, paths.iter().cloned().collect(), dir));
+        }
+    }
+    Ok(needed)
+}
+
+/// The module `needed`, opened once.
+fn find<'f>(
+    module: &ModuleName,
+    needed: &ModuleName,
+    reason: &str,
+    options: &SealOptions,
+    found: &'f mut Vec<(ModuleName, ModuleDir)>,
+) -> Result<&'f ModuleDir, SourceError> {
+    let place = match found.iter().position(|(name, _)| name == needed) {
+        Some(place) => place,
+        None => {
+            let candidates = options.modulepath.iter().map(|directory| directory.join(needed.as_str()));
+            let directory = candidates.into_iter().find(|directory| directory.is_dir());
+            let missing = || SourceError::Missing {
+                module: module.clone(),
+                needed: needed.clone(),
+                reason: format!("`{needed}/{reason}`"),
+            };
+            found.push((needed.clone(), ModuleDir::open(&directory.ok_or_else(missing)?)?));
+            found.len() - 1
+        }
+    };
+    found.get(place).map(|(_, dir)| dir).ok_or_else(|| SourceError::NotAModule { path: PathBuf::from(needed.as_str()) })
+}
+
+/// Opens a file that a person named, for reading a bundle from it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
