@@ -84,8 +84,15 @@ impl TaskResult {
     #[must_use]
     pub fn stopped(stdout: &[u8], kind: &str, msg: &str) -> Self {
         let text = String::from_utf8_lossy(stdout);
-        let mut value = if stdout.is_empty() { Map::new() } else { read_value(&text) };
-        value.insert(ERROR.to_owned(), json!({ "kind": kind, "msg": msg, "details": {} }));
+        let mut value = if stdout.is_empty() {
+            Map::new()
+        } else {
+            read_value(&text)
+        };
+        value.insert(
+            ERROR.to_owned(),
+            json!({ "kind": kind, "msg": msg, "details": {} }),
+        );
         Self::from_value(value)
     }
 

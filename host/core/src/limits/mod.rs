@@ -85,6 +85,16 @@ impl Limits {
         Ok(limits)
     }
 
+    /// These limits with some of them replaced, as defaults that nobody asked for.
+    #[must_use]
+    pub fn with_defaults(&self, defaults: &LimitRequests) -> Self {
+        let mut limits = self.clone();
+        for (name, value) in &defaults.0 {
+            *limits.of_mut(*name) = Limit { value: *value, asked: false };
+        }
+        limits
+    }
+
     /// Whether someone asked for this limit, so that it must be imposed.
     #[must_use]
     pub const fn asked(&self, name: LimitName) -> bool {

@@ -12,7 +12,7 @@ use super::{LimitError, LimitName};
 
 /// Limits that someone asked for, by name. Asking twice for one limit keeps the later value.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct LimitRequests(BTreeMap<LimitName, u64>);
+pub struct LimitRequests(pub(super) BTreeMap<LimitName, u64>);
 
 impl LimitRequests {
     /// Asks for a limit, such as `wall` and `30s`, `memory` and `64MiB`, `processes` and `16`.

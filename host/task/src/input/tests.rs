@@ -412,13 +412,13 @@ fn the_public_form_does_not_depend_on_the_order_of_keys() {
             .public_json()
             .to_string()
     };
-    let wanted = r#"{"a":[{"c":1,"d":2}],"b":{"x":1,"y":2}}"#;
+    let wanted = r#"{"a":[{"c":1,"d":2}],"b":{"x":1,"y":{"k":1,"l":2}}}"#;
     assert_eq!(
-        public(r#"{"b": {"y": 2, "x": 1}, "a": [{"d": 2, "c": 1}]}"#),
+        public(r#"{"b": {"y": {"l": 2, "k": 1}, "x": 1}, "a": [{"d": 2, "c": 1}]}"#),
         wanted
     );
     assert_eq!(
-        public(r#"{"a": [{"c": 1, "d": 2}], "b": {"x": 1, "y": 2}}"#),
+        public(r#"{"a": [{"c": 1, "d": 2}], "b": {"x": 1, "y": {"k": 1, "l": 2}}}"#),
         wanted
     );
 }

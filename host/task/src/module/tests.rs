@@ -355,7 +355,11 @@ fn a_module_whose_paths_or_overlay_cannot_be_trusted_is_refused() {
 
 #[test]
 fn metadata_under_a_name_of_no_task_is_a_lint() {
-    let module = module(&[("tasks/init.sh", ""), ("tasks/my-task.json", "{}")]);
+    let module = module(&[
+        ("tasks/init.sh", ""),
+        ("tasks/my-task.json", "{}"),
+        ("tasks/sub/other.json", "{}"),
+    ]);
     let lints: Vec<_> = module.lints().iter().map(ToString::to_string).collect();
     assert_eq!(
         lints,

@@ -1,0 +1,13 @@
+//! One file, or one directory, for each command.
+
+pub(crate) mod run;
+
+pub(crate) mod bundle;
+pub(crate) mod key;
+pub(crate) mod trust;
+
+pub(crate) mod config;
+pub(crate) mod doctor;
+
+pub(crate) mod completions;
+pub(crate) mod man;

@@ -1,0 +1,244 @@
+//! Follows a run: shows its output as it comes, keeps a sign of life on the terminal, passes interrupts on.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use host_jail::Event;
+use host_node::{FinishError, Finished, Plan, Running, StreamName};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags};
+use rustix::time::Timespec;
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::app::Context;
+use crate::clock::stopwatch;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::{OutputMode, Printer};
+
+/// How long a run is silent before the spinner appears.
+const QUIET: Duration = Duration::from_millis(400);
+/// How often the spinner moves.
+const TICK: Duration = Duration::from_millis(120);
+/// How much output is shown at once, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// A run that was followed to its end.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// What came of it.
+    pub(super) finished: Finished,
+    /// The signal that ended it through us, if one did.
+    pub(super) interrupted: Option<u8>,
+    /// Whether its standard output has been shown already.
+    pub(super) stdout_shown: bool,
+}
+
+/// Follows `running` to its end.
+pub(super) fn follow(
+    context: &Context,
+    running: Running<'_>,
+    signals: &Signals,
+    plan: &Plan<'_>,
+) -> Result<Followed, Failure> {
+    let mut view = View::new(context.printer, plan);
+    let mut running = running;
+    let mut interrupted = None;
+    view.started(&running);
+    loop {
+        let (heard, signalled) = wait(&running, signals, view.patience());
+        if signalled {
+            if let Some(signal) = signals.take() {
+                interrupted.get_or_insert(signal);
+                running.cancel();
+                view.stopping();
+            }
+        }
+        if heard {
+            let event = running.next();
+            view.show_output(&mut running).map_err(|error| unread(&error))?;
+            if event != Event::Output {
+                break;
+            }
+        }
+        view.tick();
+    }
+    view.show_output(&mut running).map_err(|error| unread(&error))?;
+    let stdout_shown = view.finish();
+    let finished = running.finish().map_err(|error: FinishError| {
+        Failure::new(Exit::Machine, &error).hint("the task itself has run; look at what it did before you run it again")
+    })?;
+    Ok(Followed { finished, interrupted, stdout_shown })
+}
+
+fn unread(error: &io::Error) -> Failure {
+    Failure::plain(Exit::Machine, format!("the output of the run cannot be read: {error}"))
+}
+
+fn wait(running: &Running<'_>, signals: &Signals, patience: Option<Duration>) -> (bool, bool) {
+    let heard = signals.0.iter().map(|(_, receiver)| receiver.as_fd());
+    let mut polled: Vec<PollFd<'_>> =
+        [running.as_fd()].into_iter().chain(heard).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let timeout = patience.map(|patience| Timespec {
+        tv_sec: patience.as_secs().cast_signed(),
+        tv_nsec: patience.subsec_nanos().into(),
+    });
+    // An interrupted wait is looked at like a finished one.
+    let _ = rustix::event::poll(&mut polled, timeout.as_ref());
+    let mut ready = polled.iter().map(|poll| !poll.revents().is_empty());
+    (ready.next().unwrap_or(false), ready.any(|ready| ready))
+}
+
+/// The signals that end a run, each as a byte on a socket of its own.
+pub(super) struct Signals([(u8, UnixStream); 3]);
+
+impl Signals {
+    /// Catches interrupts from now on.
+    ///
+    /// ORDER: before the keeper is forked, so that an interrupt at any later moment is answered by ending the run
+    /// in order. The keeper gives every signal its default effect again.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |signal: i32, number: u8| -> io::Result<(u8, UnixStream)> {
+            let (receiver, sender) = UnixStream::pair()?;
+            receiver.set_nonblocking(true)?;
+            signal_hook::low_level::pipe::register(signal, sender)?;
+            Ok((number, receiver))
+        };
+        let heard = (|| Ok([listen(SIGINT, 2)?, listen(SIGTERM, 15)?, listen(SIGHUP, 1)?]))();
+        let failed = |error: io::Error| Failure::plain(Exit::Machine, format!("signals cannot be heard: {error}"));
+        heard.map(Self).map_err(failed)
+    }
+
+    /// A signal that has come since the last look.
+    fn take(&self) -> Option<u8> {
+        let mut byte = [0; 1];
+        let come = |receiver: &UnixStream, byte: &mut [u8]| matches!({ receiver }.read(byte), Ok(1));
+        self.0.iter().find(|(_, receiver)| come(receiver, &mut byte)).map(|(number, _)| *number)
+    }
+}
+
+/// What is shown of a run while it goes on.
+struct View {
+    printer: Printer,
+    /// Nothing yet; `true` when standard output may be a JSON object, which is shown at the end.
+    holds_stdout: Option<bool>,
+    held: Vec<u8>,
+    started: Instant,
+    spinner: Option<ProgressBar>,
+    name: String,
+    piece: Vec<u8>,
+}
+
+impl View {
+    fn new(printer: Printer, plan: &Plan<'_>) -> Self {
+        Self {
+            printer,
+            holds_stdout: None,
+            held: Vec::new(),
+            started: stopwatch(),
+            spinner: None,
+            name: plan.task.name.to_string(),
+            piece: vec![0; PIECE_BYTES],
+        }
+    }
+
+    fn started(&self, running: &Running<'_>) {
+        if self.printer.mode() == OutputMode::Jsonl {
+            self.printer.json(&json!({"event": "started", "run": running.run(), "task": self.name}));
+        }
+    }
+
+    /// How long nothing needs to be drawn.
+    fn patience(&self) -> Option<Duration> {
+        let quiet = QUIET.saturating_sub(self.started.elapsed());
+        self.printer.shows_progress().then_some(if quiet.is_zero() { TICK } else { quiet })
+    }
+
+    fn tick(&mut self) {
+        if !self.printer.shows_progress() || self.started.elapsed() < QUIET {
+            return;
+        }
+        let name = &self.name;
+        let spinner = self.spinner.get_or_insert_with(|| {
+            let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            spinner.set_style(style);
+            spinner.set_message(name.clone());
+            spinner
+        });
+        spinner.tick();
+    }
+
+    fn stopping(&mut self) {
+        let name = &self.name;
+        self.words(|printer| printer.note(&format!("stopping `{name}` ...")));
+    }
+
+    /// Prints with the spinner out of the way.
+    fn words(&self, print: impl FnOnce(Printer)) {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(|| print(self.printer)),
+            None => print(self.printer),
+        }
+    }
+
+    fn show_output(&mut self, running: &mut Running<'_>) -> io::Result<()> {
+        for stream in [StreamName::Stderr, StreamName::Stdout] {
+            loop {
+                let mut piece = std::mem::take(&mut self.piece);
+                let read = running.read(stream, &mut piece);
+                let shown = read.as_ref().map_or(0, |read| *read);
+                self.show(stream, piece.get(..shown).unwrap_or_default());
+                self.piece = piece;
+                if read? == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, stream: StreamName, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match (self.printer.mode(), stream) {
+            (OutputMode::Jsonl, _) => self.event(stream, bytes),
+            (_, StreamName::Stderr) => self.words(|printer| printer.task_stderr(bytes)),
+            (OutputMode::Json, StreamName::Stdout) => {}
+            (OutputMode::Human, StreamName::Stdout) => self.show_stdout(bytes),
+        }
+    }
+
+    fn event(&self, stream: StreamName, bytes: &[u8]) {
+        let name = if stream == StreamName::Stdout { "stdout" } else { "stderr" };
+        let text = String::from_utf8_lossy(bytes);
+        self.printer.json(&json!({"event": "output", "stream": name, "text": text}));
+    }
+
+    /// A result that may be a JSON object is shown as one at the end; anything else as it comes.
+    fn show_stdout(&mut self, bytes: &[u8]) {
+        if self.holds_stdout.is_none() {
+            self.held.extend_from_slice(bytes);
+            let Some(first) = self.held.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
+            self.holds_stdout = Some(*first == b'{');
+            if self.holds_stdout == Some(false) {
+                let held = std::mem::take(&mut self.held);
+                self.words(|printer| printer.task_stdout(&held));
+            }
+        } else if self.holds_stdout == Some(false) {
+            self.words(|printer| printer.task_stdout(bytes));
+        }
+    }
+
+    /// Clears the terminal line; says whether standard output has been shown.
+    fn finish(&mut self) -> bool {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
+        self.printer.mode() == OutputMode::Human && self.holds_stdout == Some(false)
+    }
+}

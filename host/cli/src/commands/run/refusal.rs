@@ -1,0 +1,94 @@
+//! What is said when a run is refused before it starts: what is missing, and the flags that would give it.
+
+use host_core::{Ask, Origin, Shown};
+use host_node::{Moment, Plan, RunRequest};
+use host_store::Store;
+
+use crate::app::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::{OutputMode, Paint};
+
+/// Records the refusal and explains it.
+pub(super) fn end(
+    context: &Context,
+    plan: &Plan<'_>,
+    request: &RunRequest,
+    store: &Store,
+    moment: &Moment,
+    again: &str,
+) -> Result<Exit, Failure> {
+    let record = host_node::refuse(plan, store, moment).map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let printer = context.printer;
+    match printer.mode() {
+        OutputMode::Json => printer.json(&record),
+        OutputMode::Jsonl => printer.json(&serde_json::json!({"event": "record", "record": record})),
+        OutputMode::Human => {}
+    }
+    let refused = printer.on_stderr(Paint::Refused, "refused:");
+    let missing = plan.missing();
+    if missing.is_empty() {
+        printer.note(&format!("{refused} `{}` asks for what no run can have here", plan.task.name));
+        printer.note("");
+        for denial in &record.denials {
+            printer.note(&format!("    {}   {}", Shown(&denial.capability), denial.reason));
+        }
+        printer.note("");
+        return Ok(Exit::Refused);
+    }
+    printer.note(&format!("{refused} `{}` needs what it was not granted", plan.task.name));
+    printer.note("");
+    lines(&missing).iter().for_each(|line| printer.note(&format!("    {line}")));
+    printer.note("");
+    printer.hint(&hint(&missing, request, again));
+    Ok(Exit::Refused)
+}
+
+fn lines(missing: &[&Ask]) -> Vec<String> {
+    let texts: Vec<(String, String, &str)> = missing
+        .iter()
+        .map(|ask| {
+            let why = Shown(ask.why.as_deref().unwrap_or_default()).to_string();
+            let origin = match ask.origin {
+                Origin::Bundle => "(asked by the bundle)",
+                Origin::Overlay => "(asked by the overlay)",
+                Origin::Caller => "(asked by you)",
+            };
+            (ask.capability.to_string(), why, origin)
+        })
+        .collect();
+    let first = texts.iter().map(|(capability, _, _)| capability.chars().count()).max().unwrap_or(0);
+    let second = texts.iter().map(|(_, why, _)| why.chars().count()).max().unwrap_or(0);
+    texts.iter().map(|(capability, why, origin)| format!("{capability:first$}  {why:second$}  {origin}")).collect()
+}
+
+fn hint(missing: &[&Ask], request: &RunRequest, again: &str) -> String {
+    let flags: Vec<String> = missing.iter().map(|ask| format!("--allow {}", shell_word(&ask.capability.to_string()))).collect();
+    let one_by_one = format!("grant them one by one\n        {again} {}", flags.join(" "));
+    let dangerous: Vec<&&Ask> = missing.iter().filter(|ask| ask.capability.is_dangerous()).collect();
+    if !dangerous.is_empty() {
+        return format!("{one_by_one}\n      (what is dangerous is never part of --allow-asked)");
+    }
+    if request.allow_asked {
+        return one_by_one;
+    }
+    format!("{one_by_one}\n      or all that it asks for\n        {again} --allow-asked")
+}
+
+/// A capability as one word of a shell.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn a_capability_is_quoted_only_where_a_shell_needs_it() {
+        assert_eq!(shell_word("fs.read:/var/log"), "fs.read:/var/log");
+        assert_eq!(shell_word("exec:/bin/a *"), "'exec:/bin/a *'");
+        assert_eq!(shell_word("fs.read:'/a b'"), r"'fs.read:'\''/a b'\'''");
+    }
+}

@@ -1,0 +1,137 @@
+//! A first look at the arguments of `host run`, to find the bundle and the task before anything is parsed.
+//!
+//! The options of a task come from its metadata, so the bundle must be opened before the command line can be
+//! read. This look knows only which of our own flags take a value; what it finds is checked by the real
+//! parse afterwards, and what it cannot place it leaves alone.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, ValueEnum};
+
+use crate::args::Cli;
+use crate::printer::OutputMode;
+
+/// What was named on a command line of `host run`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Named {
+    /// The bundle or directory.
+    pub(crate) bundle: PathBuf,
+    /// The first word behind it that is no parameter.
+    pub(crate) task: Option<String>,
+    /// Whether help is asked for.
+    pub(crate) help: bool,
+    /// Directories with other modules.
+    pub(crate) modulepath: Vec<PathBuf>,
+}
+
+/// The form of output that is asked for, whatever else is on the command line.
+pub(crate) fn output_mode(arguments: &[String]) -> Option<OutputMode> {
+    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
+    let mut mode = None;
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--output") {
+            Some("") => arguments.next().map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        mode = value.and_then(|value| OutputMode::from_str(value, false).ok()).or(mode);
+    }
+    mode
+}
+
+/// Finds bundle and task; nothing if this is not `host run` with a bundle.
+pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
+    let flags = Flags::of_run();
+    let mut words = Vec::new();
+    let mut named = Named::default();
+    let mut arguments = arguments.iter().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            words.extend(arguments.by_ref());
+        } else if argument == "-h" || argument == "--help" {
+            named.help = true;
+        } else if let Some(flag) = argument.strip_prefix("--") {
+            let (flag, inline) = flag.split_once('=').map_or((flag, None), |(flag, value)| (flag, Some(value)));
+            // An option that is not ours is one of the task's, which have values as a rule.
+            let value = if inline.is_none() && flags.takes_value(flag).unwrap_or(true) {
+                arguments.next().map(String::as_str)
+            } else {
+                inline
+            };
+            if flag == "modulepath" {
+                named.modulepath.extend(value.map(PathBuf::from));
+            }
+        } else if !argument.starts_with('-') || argument == "-" {
+            words.push(argument);
+        }
+    }
+    let mut words = words.into_iter();
+    if words.next()? != "run" {
+        return None;
+    }
+    named.bundle = PathBuf::from(words.next()?);
+    named.task = words.find(|word| !word.contains('=')).cloned();
+    Some(named)
+}
+
+/// Our own flags of `host run`.
+struct Flags(Vec<(String, bool)>);
+
+impl Flags {
+    fn of_run() -> Self {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").cloned().unwrap_or_default();
+        let all = command.get_arguments().chain(run.get_arguments());
+        let long = all.filter_map(|argument| Some((argument.get_long()?.to_owned(), argument.get_action().takes_values())));
+        Self(long.collect())
+    }
+
+    fn takes_value(&self, flag: &str) -> Option<bool> {
+        self.0.iter().find(|(name, _)| name == flag).map(|(_, takes)| *takes)
+    }
+}
+
+/// The names of our own long flags, which no option of a task replaces.
+pub(super) fn own_flags() -> Vec<String> {
+    let built_in = ["help", "version"].map(str::to_owned);
+    Flags::of_run().0.into_iter().map(|(name, _)| name).chain(built_in).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: Option<(&str, Option<&str>, bool)>) {
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let found = scan(&arguments).map(|named| (named.bundle, named.task, named.help));
+        let expected = expected.map(|(bundle, task, help)| (PathBuf::from(bundle), task.map(str::to_owned), help));
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn bundle_and_task_are_found_between_flags_and_parameters() {
+        check("host run b.tar", Some(("b.tar", None, false)));
+        check("host --output json run b.tar svc", Some(("b.tar", Some("svc"), false)));
+        check("host run --allow fs.read:/x b.tar svc action=stop", Some(("b.tar", Some("svc"), false)));
+        check("host run --noop b.tar name=x svc", Some(("b.tar", Some("svc"), false)));
+        check("host run b.tar svc --action stop --help", Some(("b.tar", Some("svc"), true)));
+        check("host run b.tar --action stop", Some(("b.tar", None, false)));
+        check("host run --limit=wall=2s b.tar -- svc", Some(("b.tar", Some("svc"), false)));
+        check("host run --help", None);
+        check("host doctor", None);
+        check("host", None);
+    }
+
+    #[test]
+    fn the_form_of_output_is_found_anywhere() {
+        for (line, expected) in [
+            ("host run b.tar --output json", Some(OutputMode::Json)),
+            ("host --output=jsonl run b.tar", Some(OutputMode::Jsonl)),
+            ("host run b.tar --output nonsense", None),
+            ("host run b.tar -- --output json", None),
+        ] {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(output_mode(&arguments), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a command ends with when it cannot do what was asked: a message, an exit code, and a hint.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::exit::Exit;
+
+/// A command that did not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the process ends.
+    pub(crate) exit: Exit,
+    /// What happened, then why, outermost first.
+    pub(crate) chain: Vec<String>,
+    /// Lines to stand below the message, such as everything that is wrong with an input.
+    pub(crate) details: Vec<String>,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with an error and its causes as the message.
+    pub(crate) fn new(exit: Exit, error: &dyn Error) -> Self {
+        let mut chain: Vec<String> = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // A wrapper that only passes its source on says nothing new.
+            if chain.last() != Some(&text) {
+                chain.push(text);
+            }
+            cause = error.source();
+        }
+        Self { exit, chain, details: Vec::new(), hint: None }
+    }
+
+    /// A failure with a message of its own.
+    pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, chain: vec![message.into()], details: Vec::new(), hint: None }
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::plain(Exit::Usage, message)
+    }
+
+    /// The same with advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with lines below the message.
+    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.chain.join(": "))
+    }
+}

@@ -1,0 +1,215 @@
+//! The only place that prints. Data goes to standard output, words for people to standard error.
+//!
+//! Foreign strings are escaped by whoever puts them into a message; this file escapes what a task writes
+//! while it runs, where it goes to a terminal. Nothing depends on colour.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use host_core::Shown;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::Failure;
+
+/// What standard output is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum OutputMode {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document
+    Json,
+    /// One JSON object a line, as things happen
+    Jsonl,
+}
+
+/// How words are painted on a terminal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Paint {
+    /// Headings.
+    Bold,
+    /// Things that went well.
+    Ok,
+    /// Refusals and warnings.
+    Refused,
+    /// Failures.
+    Failed,
+    /// Less important words.
+    Dim,
+}
+
+/// Prints for one command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer {
+    mode: OutputMode,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    paints_stdout: bool,
+    paints_stderr: bool,
+}
+
+impl Printer {
+    /// A printer for this process; `no_color` forbids colours.
+    pub(crate) fn new(mode: OutputMode, no_color: bool) -> Self {
+        let (stdout_is_terminal, stderr_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let colour = !no_color;
+        Self {
+            mode,
+            stdout_is_terminal,
+            stderr_is_terminal,
+            paints_stdout: colour && stdout_is_terminal,
+            paints_stderr: colour && stderr_is_terminal,
+        }
+    }
+
+    /// What standard output is for.
+    pub(crate) fn mode(self) -> OutputMode {
+        self.mode
+    }
+
+    /// Whether people see what goes to standard error as it comes.
+    pub(crate) fn shows_progress(self) -> bool {
+        self.stderr_is_terminal
+    }
+
+    /// Whether standard output shows colours.
+    pub(crate) fn paints(self) -> bool {
+        self.paints_stdout
+    }
+
+    /// A line of data for people.
+    pub(crate) fn line(self, text: &str) {
+        write_whole(io::stdout().lock(), format!("{text}\n").as_bytes());
+    }
+
+    /// A line for people beside the data.
+    pub(crate) fn note(self, text: &str) {
+        write_whole(io::stderr().lock(), format!("{text}\n").as_bytes());
+    }
+
+    /// One JSON document, pretty where it stands alone.
+    pub(crate) fn json(self, value: &impl Serialize) {
+        let text = match self.mode {
+            OutputMode::Jsonl => serde_json::to_string(value),
+            OutputMode::Json | OutputMode::Human => serde_json::to_string_pretty(value),
+        };
+        // Our own values always serialise.
+        self.line(&text.unwrap_or_default());
+    }
+
+    /// What a task wrote, as bytes where a program reads them and escaped where a terminal would act on them.
+    pub(crate) fn task_stdout(self, bytes: &[u8]) {
+        write_whole(io::stdout().lock(), &self.fit(bytes, self.stdout_is_terminal));
+    }
+
+    /// The same for its standard error.
+    pub(crate) fn task_stderr(self, bytes: &[u8]) {
+        write_whole(io::stderr().lock(), &self.fit(bytes, self.stderr_is_terminal));
+    }
+
+    fn fit(self, bytes: &[u8], terminal: bool) -> Vec<u8> {
+        if terminal { for_terminal(&String::from_utf8_lossy(bytes)).into_bytes() } else { bytes.to_vec() }
+    }
+
+    /// A failure, with its causes, details and hint.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.mode != OutputMode::Human {
+            self.json(&json!({
+                "format": "host.error/1",
+                "error": {
+                    "message": failure.chain.first(),
+                    "causes": failure.chain.get(1..),
+                    "details": failure.details,
+                    "hint": failure.hint,
+                    "exit": failure.exit.code(),
+                },
+            }));
+            return;
+        }
+        let mut chain = failure.chain.iter();
+        let message = chain.next().map_or("", String::as_str);
+        self.note(&format!("{} {message}", self.on_stderr(Paint::Failed, "error:")));
+        for cause in chain {
+            self.note(&format!("  because {cause}"));
+        }
+        if !failure.details.is_empty() {
+            self.note("");
+            failure.details.iter().for_each(|line| self.note(&format!("    {line}")));
+            self.note("");
+        }
+        if let Some(hint) = &failure.hint {
+            self.hint(hint);
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(self, text: &str) {
+        let mut lines = text.lines();
+        let first = lines.next().unwrap_or_default();
+        self.note(&format!("{} {first}", self.on_stderr(Paint::Bold, "hint:")));
+        lines.for_each(|line| self.note(line));
+    }
+
+    /// Painted words for standard error.
+    pub(crate) fn on_stderr(self, paint: Paint, text: &str) -> String {
+        if self.paints_stderr { painted(paint, text) } else { text.to_owned() }
+    }
+
+    /// Painted words for standard output.
+    pub(crate) fn on_stdout(self, paint: Paint, text: &str) -> String {
+        if self.paints_stdout { painted(paint, text) } else { text.to_owned() }
+    }
+}
+
+/// A closed pipe is a reader that has had enough, which is no failure of ours.
+fn write_whole(mut stream: impl Write, bytes: &[u8]) {
+    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+}
+
+fn painted(paint: Paint, text: &str) -> String {
+    let style = match paint {
+        Paint::Bold => Style::new().bold(),
+        Paint::Ok => AnsiColor::Green.on_default(),
+        Paint::Refused => AnsiColor::Yellow.on_default(),
+        Paint::Failed => AnsiColor::Red.on_default(),
+        Paint::Dim => Style::new().dimmed(),
+    };
+    format!("{style}{text}{style:#}")
+}
+
+/// Text that cannot act on a terminal: line ends and tabs stay, everything else that is hidden is escaped.
+pub(crate) fn for_terminal(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['\n', '\t']) {
+        let (body, end) = match piece.strip_suffix(['\n', '\t']) {
+            Some(body) => (body.strip_suffix('\r').unwrap_or(body), piece.get(piece.len() - 1..).unwrap_or_default()),
+            None => (piece, ""),
+        };
+        // A backslash is plain text here; only what is hidden needs to be made visible.
+        let shown = body.split('\\').map(|part| Shown(part).to_string()).collect::<Vec<_>>().join("\\");
+        safe.push_str(&shown);
+        safe.push_str(end);
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_terminal;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_reaches_it() {
+        for (written, shown) in [
+            ("plain\ttext\n", "plain\ttext\n"),
+            ("a\r\nb", "a\nb"),
+            ("C:\\x", "C:\\x"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("over\rwritten", "over\\u{d}written"),
+            ("\u{202e}txt.exe", "\\u{202e}txt.exe"),
+            ("bell\u{7}", "bell\\u{7}"),
+        ] {
+            assert_eq!(for_terminal(written), shown);
+        }
+    }
+}

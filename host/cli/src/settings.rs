@@ -1,0 +1,276 @@
+//! Settings: flags beat the environment, which beats the file, which beats what is built in.
+//!
+//! This is the only file that reads the process environment. Unknown keys and values that do not parse
+//! are errors with their origin; each value remembers where it came from, for `host config show`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use host_core::{Ceilings, LimitRequests, Limits};
+use host_node::{Machine, Starter};
+use host_store::{Places, Privacy, ReadOwnedError, UidRange, read_owned};
+use serde::Deserialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::OutputMode;
+
+/// The longest settings file, in bytes.
+const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+/// What is built in, in the form of a settings file.
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The process environment, read once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process; names or values that are not UTF-8 are left out.
+    pub(crate) fn of_process() -> Self {
+        let pairs = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self(pairs.collect())
+    }
+
+    /// A variable that is set and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// Every variable.
+    pub(crate) fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    BuiltIn,
+    File(PathBuf),
+    Variable(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => out.write_str("built in"),
+            Self::File(path) => write!(out, "{}", path.display()),
+            Self::Variable(name) => out.write_str(name),
+        }
+    }
+}
+
+/// The keys of a settings file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    output: Option<String>,
+    modulepath: Option<Vec<PathBuf>>,
+    features: Option<BTreeSet<String>>,
+    system_paths: Option<Vec<PathBuf>>,
+    uid_range: Option<(u32, u32)>,
+    #[serde(default)]
+    limits: BTreeMap<String, String>,
+    #[serde(default)]
+    ceilings: BTreeMap<String, String>,
+}
+
+/// Settings of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where everything is.
+    pub(crate) places: Places,
+    /// What standard output is for.
+    pub(crate) output: OutputMode,
+    /// Directories with other modules.
+    pub(crate) modulepath: Vec<PathBuf>,
+    /// Whether colours are forbidden.
+    pub(crate) no_color: bool,
+    /// The variables of this process.
+    pub(crate) environment: Environment,
+    features: BTreeSet<String>,
+    system_paths: Vec<PathBuf>,
+    uid_range: UidRange,
+    limits: Limits,
+    ceilings: Ceilings,
+    origins: Vec<(String, String, Source)>,
+}
+
+impl Settings {
+    /// Gathers the settings of this process.
+    pub(crate) fn gather(environment: Environment) -> Result<Self, Failure> {
+        let places = places(&environment);
+        let path = places.config.join("config.toml");
+        let built_in: ConfigFile =
+            toml::from_str(DEFAULTS).map_err(|error| Failure::new(Exit::Bug, &error))?;
+        let file = read_file(&path)?;
+        let mut settings = Self {
+            places,
+            output: OutputMode::Human,
+            modulepath: Vec::new(),
+            no_color: environment.get("NO_COLOR").is_some(),
+            environment,
+            features: BTreeSet::new(),
+            system_paths: Vec::new(),
+            uid_range: UidRange::DEFAULT,
+            limits: Limits::default(),
+            ceilings: Ceilings::default(),
+            origins: Vec::new(),
+        };
+        settings.apply(built_in, &Source::BuiltIn)?;
+        settings.apply(file, &Source::File(path))?;
+        settings.apply_variables()?;
+        Ok(settings)
+    }
+
+    fn apply(&mut self, file: ConfigFile, from: &Source) -> Result<(), Failure> {
+        let wrong = |key: &str, why: &dyn fmt::Display| {
+            Failure::usage(format!("setting `{key}` cannot be used: {why}")).details(vec![format!("from {from}")])
+        };
+        if let Some(text) = file.output {
+            self.output = parse_output(&text).map_err(|why| wrong("output", &why))?;
+            self.came("output", text, from);
+        }
+        if let Some(paths) = file.modulepath {
+            self.came("modulepath", format!("{paths:?}"), from);
+            self.modulepath = paths;
+        }
+        if let Some(features) = file.features {
+            self.came("features", format!("{features:?}"), from);
+            self.features = features;
+        }
+        if let Some(paths) = file.system_paths {
+            if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
+                return Err(wrong("system_paths", &format!("`{}` is not absolute", path.display())));
+            }
+            self.came("system_paths", format!("{paths:?}"), from);
+            self.system_paths = paths;
+        }
+        if let Some((first, last)) = file.uid_range {
+            self.uid_range = UidRange::new(first, last).map_err(|why| wrong("uid_range", &why))?;
+            self.came("uid_range", format!("[{first}, {last}]"), from);
+        }
+        let mut limits = LimitRequests::default();
+        for (name, value) in file.limits {
+            limits.set(&name, &value).map_err(|why| wrong(&format!("limits.{name}"), &why))?;
+            self.came(&format!("limits.{name}"), value, from);
+        }
+        // What the settings say are defaults, not limits that a run asks for.
+        self.limits = self.limits.with_defaults(&limits);
+        for (name, value) in file.ceilings {
+            self.ceilings.set(&name, &value).map_err(|why| wrong(&format!("ceilings.{name}"), &why))?;
+            self.came(&format!("ceilings.{name}"), value, from);
+        }
+        Ok(())
+    }
+
+    fn apply_variables(&mut self) -> Result<(), Failure> {
+        if let Some(text) = self.environment.get("HOST_OUTPUT").map(str::to_owned) {
+            self.output = parse_output(&text).map_err(|why| Failure::usage(format!("HOST_OUTPUT: {why}")))?;
+            self.came("output", text, &Source::Variable("HOST_OUTPUT"));
+        }
+        if let Some(text) = self.environment.get("HOST_MODULEPATH").map(str::to_owned) {
+            self.modulepath = text.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+            self.came("modulepath", format!("{:?}", self.modulepath), &Source::Variable("HOST_MODULEPATH"));
+        }
+        Ok(())
+    }
+
+    fn came(&mut self, key: &str, value: String, from: &Source) {
+        self.origins.retain(|(known, _, _)| known != key);
+        self.origins.push((key.to_owned(), value, from.clone()));
+    }
+
+    /// Each setting with its value and where that came from.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        self.origins.iter().map(|(key, value, from)| (key.as_str(), value.as_str(), from.to_string()))
+    }
+
+    /// This machine as runs see it.
+    pub(crate) fn machine(&self) -> Machine {
+        let uid = rustix::process::geteuid().as_raw();
+        let starter = if uid == 0 {
+            Starter::Root { uids: self.uid_range }
+        } else {
+            Starter::User { uid, gid: rustix::process::getegid().as_raw() }
+        };
+        let places = &self.places;
+        let own = [&places.config, &places.state, &places.cache, &places.runtime].into_iter().cloned();
+        Machine {
+            starter,
+            features: self.features.iter().cloned().chain(found_features()).collect(),
+            system_paths: self.system_paths.clone(),
+            never: own.chain(std::env::current_exe().ok()).collect(),
+            defaults: self.limits.clone(),
+            ceilings: self.ceilings.clone(),
+            environment: self.environment.all().clone(),
+        }
+    }
+}
+
+fn parse_output(text: &str) -> Result<OutputMode, String> {
+    clap::ValueEnum::from_str(text, false).map_err(|_| format!("`{text}` is not `human`, `json` or `jsonl`"))
+}
+
+/// What implementations may require, as far as this machine shows it.
+fn found_features() -> Vec<String> {
+    let found = [("/bin/sh", "shell"), ("/opt/puppetlabs/puppet/bin/ruby", "puppet-agent")];
+    found.into_iter().filter(|(path, _)| Path::new(path).exists()).map(|(_, feature)| feature.to_owned()).collect()
+}
+
+fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
+    let bytes = match read_owned(path, CONFIG_BYTES_MAX, Privacy::Public) {
+        Ok(bytes) => bytes,
+        Err(ReadOwnedError::Missing { .. }) => return Ok(ConfigFile::default()),
+        Err(error) => return Err(Failure::new(Exit::Usage, &error)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    toml::from_str(&text).map_err(|error| {
+        let lines = error.to_string().lines().map(str::to_owned).collect();
+        Failure::usage(format!("`{}` cannot be used", path.display())).details(lines)
+    })
+}
+
+/// Where everything is: below `HOST_HOME`, else for root in the system's places, else in the user's.
+fn places(environment: &Environment) -> Places {
+    if let Some(home) = environment.get("HOST_HOME") {
+        let home = std::path::absolute(home).unwrap_or_else(|_| PathBuf::from(home));
+        return Places {
+            config: home.join("config"),
+            state: home.join("state"),
+            cache: home.join("cache"),
+            runtime: home.join("run"),
+        };
+    }
+    if rustix::process::geteuid().is_root() {
+        return Places {
+            config: "/etc/host".into(),
+            state: "/var/lib/host".into(),
+            cache: "/var/cache/host".into(),
+            runtime: "/run/host".into(),
+        };
+    }
+    let home = environment.path("HOME").unwrap_or_else(|| "/nonexistent".into());
+    let place = |variable: &str, usual: &str| environment.path(variable).unwrap_or_else(|| home.join(usual)).join("host");
+    let state = place("XDG_STATE_HOME", ".local/state");
+    Places {
+        config: place("XDG_CONFIG_HOME", ".config"),
+        cache: place("XDG_CACHE_HOME", ".cache"),
+        runtime: environment.path("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), |path| path.join("host")),
+        state,
+    }
+}
+
+/// A limit that a person typed, `NAME=VALUE`.
+pub(crate) fn add_limit(limits: &mut LimitRequests, text: &str) -> Result<(), Failure> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err(Failure::usage(format!("`{text}` is not a limit"))
+            .hint("write it as NAME=VALUE, such as --limit wall=30s or --limit memory=64MiB"));
+    };
+    limits.set(name, value).map_err(|error| Failure::new(Exit::Usage, &error))
+}
