@@ -1,11 +1,12 @@
 //! What the path of a run must know of the machine and of whoever started it, as values.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use host_core::{Ceilings, Limits, UserName};
 use host_jail::Who;
-use host_store::UidRange;
+use host_store::{UID_BLOCK, UidRange};
 use nix::unistd::{Gid, Uid, User};
 
 /// The environment that every task has, besides `PT_*` and what was granted.
@@ -111,11 +112,34 @@ impl Machine {
     }
 }
 
-/// Whether a user or group of this machine, or a living process, has the id.
-pub(crate) fn is_taken(id: u32) -> bool {
-    let named = !matches!(User::from_uid(Uid::from_raw(id)), Ok(None))
-        || !matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None));
-    named || has_process(id)
+/// Says which throw-away ids are somebody's: a user's or group's of this machine, or a living process's.
+///
+/// Users and groups are looked up for a block of ids when the first of it comes, because asking costs more than
+/// the rest of a start; a block with anyone in it is passed over whole.
+#[derive(Debug)]
+pub(crate) struct TakenIds {
+    range: UidRange,
+    passed_over: Cell<Option<u32>>,
+}
+
+impl TakenIds {
+    pub(crate) fn of(range: UidRange) -> Self {
+        Self { range, passed_over: Cell::new(None) }
+    }
+
+    pub(crate) fn has(&self, id: u32) -> bool {
+        let block = id - id % UID_BLOCK;
+        if id == block || id == self.range.first() {
+            let anyone = (id..block.saturating_add(UID_BLOCK)).any(is_named);
+            self.passed_over.set(anyone.then_some(block));
+        }
+        self.passed_over.get() == Some(block) || has_process(id)
+    }
+}
+
+/// Whether a user or group has the id; a data base that does not answer counts as yes.
+fn is_named(id: u32) -> bool {
+    !matches!(User::from_uid(Uid::from_raw(id)), Ok(None)) || !matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None))
 }
 
 fn has_process(id: u32) -> bool {
@@ -124,4 +148,24 @@ fn has_process(id: u32) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return true };
     let owners = processes.flatten().filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit));
     owners.filter_map(|entry| entry.metadata().ok()).any(|owner| owner.uid() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_with_a_user_in_it_is_passed_over() {
+        // Uid 65534 is somebody's on every machine; the range around it is made up.
+        let taken = TakenIds::of(UidRange::new(70_000, 80_000).unwrap());
+        assert!(!taken.has(70_016), "an id far from any user's");
+        let block = 65_534 - 65_534 % UID_BLOCK;
+        assert!(taken.has(block) && taken.has(block + 1));
+        assert!(!taken.has(70_032), "the next block is looked up anew");
+    }
+
+    #[test]
+    fn an_id_of_a_living_process_is_taken() {
+        assert!(has_process(nix::unistd::geteuid().as_raw()));
+    }
 }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::load::{is_executable, read_file};
-use crate::machine::{FIXED_ENVIRONMENT, Machine, Starter, UserError, is_taken};
+use crate::machine::{FIXED_ENVIRONMENT, Machine, Starter, TakenIds, UserError};
 use crate::plan::{INSTALL_DIR, Plan};
 
 /// The most that the files of one task take in its jail, in bytes.
@@ -266,7 +266,10 @@ fn who(grant: &Grant, machine: &Machine, store: &Store, moment: &Moment) -> Resu
         return Ok(machine.user(user)?);
     }
     match machine.starter {
-        Starter::Root { uids } => Ok(Who::Throwaway { id: store.uids(uids, moment.seed()).next(is_taken)? }),
+        Starter::Root { uids } => {
+            let taken = TakenIds::of(uids);
+            Ok(Who::Throwaway { id: store.uids(uids, moment.seed()).next(|id| taken.has(id))? })
+        }
         Starter::User { uid, gid } => Ok(Who::Caller { uid, gid }),
     }
 }

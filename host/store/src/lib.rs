@@ -42,5 +42,5 @@ pub use crate::owned::{
 pub use crate::spool::{CreateRunError, OpenRunError, ReadRunError, RunSpool, SpoolFile};
 pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, Staging};
 pub use crate::store::{OpenMode, OpenStoreError, Place, Places, Store};
-pub use crate::uids::{UidError, UidRange, UidRangeError, Uids};
+pub use crate::uids::{UID_BLOCK, UidError, UidRange, UidRangeError, Uids};
 pub use crate::walk::OpenDirError;

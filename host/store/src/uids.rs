@@ -23,6 +23,10 @@ const COUNTER: &str = "uid";
 /// Bytes of the count: ten digits and a newline, always, so that one write replaces all of it.
 const COUNT_BYTES: usize = 11;
 
+/// A new count begins at a multiple of this, so that a caller who looks ids up a block at a time has seen every block
+/// from its beginning.
+pub const UID_BLOCK: u32 = 16;
+
 /// Taken ids in a row after which the range counts as used up.
 const UID_TRIES_MAX: u32 = 4096;
 
@@ -108,10 +112,16 @@ impl UidRange {
         }
     }
 
-    /// The id before the one where a new count begins.
+    /// The first id.
+    pub fn first(self) -> u32 {
+        self.first
+    }
+
+    /// The id before the one where a new count begins, which is a multiple of [`UID_BLOCK`] or the range's first.
     fn drawn(self, random: [u8; 8]) -> u32 {
         let place = u64::from_le_bytes(random) % u64::from(self.count());
-        self.first + u32::try_from(place).unwrap_or(0)
+        let begin = self.first + u32::try_from(place).unwrap_or(0);
+        (begin - begin % UID_BLOCK).max(self.first) - 1
     }
 }
 
