@@ -18,6 +18,8 @@ use crate::printer::OutputMode;
 
 /// The longest settings file, in bytes.
 const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+/// Where root keeps configuration, state, cache and what is running.
+const SYSTEM_PLACES: [&str; 4] = ["/etc/host", "/var/lib/host", "/var/cache/host", "/run/host"];
 /// What is built in, in the form of a settings file.
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -201,11 +203,13 @@ impl Settings {
         };
         let places = &self.places;
         let own = [&places.config, &places.state, &places.cache, &places.runtime].into_iter().cloned();
+        // A node of this machine has its places here, whoever starts this run.
+        let nodes = SYSTEM_PLACES.map(PathBuf::from);
         Machine {
             starter,
             features: self.features.iter().cloned().chain(found_features()).collect(),
             system_paths: self.system_paths.clone(),
-            never: own.chain(std::env::current_exe().ok()).collect(),
+            never: own.chain(nodes).chain(std::env::current_exe().ok()).collect(),
             defaults: self.limits.clone(),
             ceilings: self.ceilings.clone(),
             environment: self.environment.all().clone(),
@@ -248,12 +252,8 @@ fn places(environment: &Environment) -> Places {
         };
     }
     if rustix::process::geteuid().is_root() {
-        return Places {
-            config: "/etc/host".into(),
-            state: "/var/lib/host".into(),
-            cache: "/var/cache/host".into(),
-            runtime: "/run/host".into(),
-        };
+        let [config, state, cache, runtime] = SYSTEM_PLACES.map(PathBuf::from);
+        return Places { config, state, cache, runtime };
     }
     let home = environment.path("HOME").unwrap_or_else(|| "/nonexistent".into());
     let place = |variable: &str, usual: &str| environment.path(variable).unwrap_or_else(|| home.join(usual)).join("host");

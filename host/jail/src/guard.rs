@@ -4,8 +4,9 @@
 //! an error, and where a grant lies above one, that place is hidden in the jail. Files that would lend their
 //! owner's rights are found, so that they can be mounted read only over themselves.
 
+use std::ffi::CStr;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,7 @@ pub(crate) struct Guarded {
     pub(crate) stat: Stat,
     /// Absolute places below it that the jail hides.
     pub(crate) hidden: Vec<PathBuf>,
-    /// Absolute files below it that the jail shows read only.
+    /// Files below it, relative to it, that the jail shows read only.
     pub(crate) held: Vec<PathBuf>,
 }
 
@@ -72,14 +73,15 @@ pub(crate) fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, Setu
     }
     refuse_kernel_file_system(&fd, &step)?;
     let never = existing(never);
-    refuse_below(path, kind.is_dir(), &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
+    refuse_below(path, &fd, &stat, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
     let mut guarded = Guarded { fd, stat, hidden: Vec::new(), held: Vec::new() };
     if kind.is_dir() {
         guarded.hidden = hidden_below(path, &never);
         if opening.writable {
+            refuse_own_inside(path, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
             guarded.held = set_id_files(path, &guarded)?;
         }
-    } else if opening.writable && lends_rights(&stat, path) {
+    } else if opening.writable && lends_rights(&guarded.fd, c"", &guarded.stat) {
         return Err(SetupError::unfit(step(), "it is a set-id program"));
     }
     Ok(guarded)
@@ -147,20 +149,15 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
 }
 
-/// Climbs from `path` to the root and refuses if one of `never` is met on the way.
-fn refuse_below(path: &Path, is_dir: bool, never: &[Never]) -> Result<(), String> {
-    if never.is_empty() {
-        return Ok(());
-    }
+/// Climbs from what was opened to the root and refuses if one of `never` is met on the way.
+fn refuse_below(path: &Path, opened: &OwnedFd, stat: &Stat, never: &[Never]) -> Result<(), String> {
     let own = |stat: &Stat| never.iter().find(|place| place.identity == identity(stat));
     let refusal = |place: &Never| format!("no grant opens host's own `{}`", place.path.display());
-    if let Some(place) = rustix::fs::stat(path).ok().as_ref().and_then(own) {
+    if let Some(place) = own(stat) {
         return Err(refusal(place));
     }
-    let directory = if is_dir { path } else { path.parent().unwrap_or(path) };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let failed = |errno: Errno| errno.to_string();
-    let mut here = rustix::fs::open(directory, flags, Mode::empty()).map_err(failed)?;
+    let mut here = directory_of(path, opened, stat).map_err(failed)?;
     let mut last = None;
     for _ in 0..CLIMB_MAX {
         let stat = rustix::fs::fstat(&here).map_err(failed)?;
@@ -171,9 +168,34 @@ fn refuse_below(path: &Path, is_dir: bool, never: &[Never]) -> Result<(), String
             return Ok(());
         }
         last = Some(identity(&stat));
-        here = rustix::fs::openat(&here, "..", flags, Mode::empty()).map_err(failed)?;
+        here = rustix::fs::openat(&here, "..", PLACE, Mode::empty()).map_err(failed)?;
     }
     Err("it lies too deep".to_owned())
+}
+
+/// How directories are opened to look at them and around them.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The directory that was opened, or the one that holds the file that was.
+fn directory_of(path: &Path, opened: &OwnedFd, stat: &Stat) -> Result<OwnedFd, Errno> {
+    if FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return rustix::fs::openat(opened, ".", PLACE, Mode::empty());
+    }
+    let parent = path.parent().unwrap_or(path);
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let parent = rustix::fs::openat2(rustix::fs::CWD, parent, PLACE, Mode::empty(), resolve)?;
+    let name = path.file_name().unwrap_or_default();
+    let found = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    // A file that was moved since it was opened is looked for nowhere else.
+    if identity(&found) == identity(stat) { Ok(parent) } else { Err(Errno::STALE) }
+}
+
+/// A task that may write above one of host's own places could move it out of its cover.
+fn refuse_own_inside(path: &Path, never: &[Never]) -> Result<(), String> {
+    match never.iter().find(|place| place.path.starts_with(path)) {
+        Some(place) => Err(format!("host's own `{}` lies in it; grant the directories that are needed, one by one", place.path.display())),
+        None => Ok(()),
+    }
 }
 
 /// Host's own places, and mounts that are faces of the kernel, strictly below `path`.
@@ -195,28 +217,33 @@ fn unescape(text: &str) -> PathBuf {
     PathBuf::from(plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
 }
 
-/// The set-id and capability files of a writable tree, on its own file system and on those mounted below.
+/// The set-id and capability files of a writable tree, relative to it, on its own file system and on those below.
 fn set_id_files(root: &Path, guarded: &Guarded) -> Result<Vec<PathBuf>, SetupError> {
     let step = || format!("look through `{}`", root.display());
     let mut found = Vec::new();
     let mut entries = 0;
-    let mut waiting = vec![root.to_owned()];
+    let mut waiting = vec![PathBuf::from(".")];
     while let Some(directory) = waiting.pop() {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         // What we may not list, the task may list only with the same rights or its owner's.
-        let Ok(listing) = rustix::fs::open(&directory, flags, Mode::empty()).and_then(Dir::read_from) else { continue };
-        for entry in listing {
-            let entry = entry.map_err(|errno| SetupError::opening(step(), errno))?;
-            if matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                continue;
-            }
+        let opened = rustix::fs::openat2(&guarded.fd, &directory, flags, Mode::empty(), resolve);
+        let Ok(listing) = opened.and_then(Dir::new) else { continue };
+        for entry in Listing(listing) {
+            let (name, opened) = entry.map_err(|errno| SetupError::opening(step(), errno))?;
             entries += 1;
             if entries > WALK_ENTRIES_MAX {
                 let cause = format!("it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files");
                 return Err(SetupError::unfit(step(), &cause).hinting("grant the part of it that the task writes"));
             }
-            let path = directory.join(std::ffi::OsStr::from_bytes(entry.file_name().to_bytes()));
-            look_at(path, &guarded.hidden, &mut waiting, &mut found);
+            let Some((stat, lends)) = opened else { continue };
+            let path = directory.join(std::ffi::OsStr::from_bytes(&name));
+            let hidden = || guarded.hidden.contains(&root.join(path.strip_prefix(".").unwrap_or(&path)));
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory if !hidden() => waiting.push(path),
+                FileType::RegularFile if lends => found.push(path),
+                _ => {}
+            }
         }
     }
     if found.len() > SET_ID_FILES_MAX {
@@ -225,25 +252,59 @@ fn set_id_files(root: &Path, guarded: &Guarded) -> Result<Vec<PathBuf>, SetupErr
     Ok(found)
 }
 
-fn look_at(path: PathBuf, hidden: &[PathBuf], waiting: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) {
-    let Ok(stat) = rustix::fs::statat(rustix::fs::CWD, &path, AtFlags::SYMLINK_NOFOLLOW) else { return };
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory if !hidden.contains(&path) => waiting.push(path),
-        FileType::RegularFile if lends_rights(&stat, &path) => found.push(path),
-        _ => {}
+/// The entries of a directory, with what they are and whether they lend rights; gone ones have neither.
+struct Listing(Dir);
+
+impl Iterator for Listing {
+    type Item = Result<(Vec<u8>, Option<(Stat, bool)>), Errno>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.0.next()? {
+                Ok(entry) => entry,
+                Err(errno) => return Some(Err(errno)),
+            };
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(directory) = self.0.fd() else { return Some(Err(Errno::BADF)) };
+            let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+            let looked = stat.map(|stat| (stat, lends_rights(directory, name, &stat)));
+            return Some(Ok((name.to_bytes().to_vec(), looked)));
+        }
     }
 }
 
-/// Whether a program would run with more than its caller's rights.
-fn lends_rights(stat: &Stat, path: &Path) -> bool {
-    let set_id = stat.st_mode & 0o6000 != 0;
+/// Whether a program would run with more than its caller's rights. An empty name means the descriptor itself.
+fn lends_rights(directory: impl AsFd, name: &CStr, stat: &Stat) -> bool {
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return false;
+    }
     let executable = stat.st_mode & 0o111 != 0;
-    set_id || (executable && rustix::fs::lgetxattr(path, c"security.capability", &mut [0u8; 64]).is_ok())
+    stat.st_mode & 0o6000 != 0 || (executable && has_file_capabilities(directory, name))
 }
 
-/// A descriptor of a place for cloning its mount.
-pub(crate) fn place_of(path: &Path) -> Result<OwnedFd, SetupError> {
-    open_place(path)
+fn has_file_capabilities(directory: impl AsFd, name: &CStr) -> bool {
+    // The path of an open directory in proc cannot be swapped under us.
+    let mut path = format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd()).into_bytes();
+    if !name.to_bytes().is_empty() {
+        path.push(b'/');
+        path.extend(name.to_bytes());
+    }
+    let found = if name.to_bytes().is_empty() {
+        rustix::fs::getxattr(path.as_slice(), c"security.capability", &mut [0u8; 64])
+    } else {
+        rustix::fs::lgetxattr(path.as_slice(), c"security.capability", &mut [0u8; 64])
+    };
+    found.is_ok()
+}
+
+/// Opens a file that was found below what was opened, for cloning its mount.
+pub(crate) fn below(guarded: &Guarded, path: &Path) -> Result<OwnedFd, SetupError> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(&guarded.fd, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        .map_err(|errno| SetupError::opening(format!("hold the set-id file `{}`", path.display()), errno))
 }
 
 /// The user and group that own what was opened.

@@ -154,6 +154,7 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
         move_mount(mount, root, target).step(&format!("mount `/{}`", target.display()))?;
     }
     for place in &tree.hidden {
+        // A place that is gone may have been moved to where it would be seen.
         cover(root, &mounts::relative(place)).step(&format!("hide `{}`", place.display()))?;
     }
     Ok(out)
@@ -174,7 +175,11 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
     let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(STEP)?;
     move_mount(&mount, root, Path::new("proc")).step(STEP)?;
     for name in COVERED {
-        cover(root, &Path::new("proc").join(name)).step("cover a file of proc")?;
+        match cover(root, &Path::new("proc").join(name)) {
+            // Not every kernel has all of them.
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => return Err(SetupError::wall("cover a file of proc", errno)),
+        }
     }
     let sys = clone_of(root, Path::new("proc/sys")).step("make proc/sys read only")?;
     let read_only = MountChange { set: libc::MOUNT_ATTR_RDONLY, userns: None, recursive: true };
@@ -182,14 +187,11 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
     move_mount(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
 }
 
-/// Covers a directory by an empty one and a file by the null device; what does not exist needs no cover.
+/// Covers a directory by an empty one and a file by the null device.
 fn cover(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
-    let found = match rustix::fs::statat(root, target, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) => FileType::from_raw_mode(found.st_mode),
-        Err(rustix::io::Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(errno),
-    };
-    let with = if found.is_dir() { PathBuf::from(EMPTY_DIR) } else { PathBuf::from("dev/null") };
+    let found = rustix::fs::statat(root, target, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
+    let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
+    let with = if is_dir { PathBuf::from(EMPTY_DIR) } else { PathBuf::from("dev/null") };
     move_mount(&clone_of(root, &with)?, root, target)
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use host_core::{LimitName, RunId};
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{MemfdFlags, Mode, OFlags, SeekFrom};
+use rustix::fs::{Gid, MemfdFlags, Mode, OFlags, SeekFrom, Uid};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use rustix::time::Timespec;
@@ -276,6 +276,14 @@ impl<'a> Run<'a> {
         let (stdout, stdout_end) = Stream::new(stdout, bytes_max).step("make a pipe")?;
         let (stderr, stderr_end) = Stream::new(stderr, bytes_max).step("make a pipe")?;
         let stdin = input(&recipe.stdin).step("prepare standard input")?;
+        if recipe.who.by_root() {
+            // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
+            let (uid, gid) = recipe.who.outside();
+            for end in [&stdout_end, &stderr_end] {
+                let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+                rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
+            }
+        }
         let filter = seccomp::program(surface(recipe));
         let tree = if recipe.who.by_root() { Some(crate::mounts::prepare(recipe)?) } else { None };
         let (channel, inner) = Channel::pair().step("make a socket pair")?;

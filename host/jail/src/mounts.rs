@@ -161,22 +161,22 @@ fn attach_opening(
     }
     tree.attach.push(Attach { mount, target: relative(&opening.path) });
     for path in &guarded.held {
-        hold(path, map, tree)?;
+        let mount = hold(&guarded, path, map)?;
+        tree.attach.push(Attach { mount, target: relative(&opening.path).join(path) });
     }
     tree.hidden.extend(guarded.hidden);
     Ok(())
 }
 
-/// Mounts a set-id file over itself, read only, so that its content cannot be replaced under its mode.
-fn hold(path: &Path, map: Option<&OwnedFd>, tree: &mut Tree) -> Result<(), SetupError> {
+/// A mount of a set-id file to put over itself, read only, so that its content cannot be replaced under its mode.
+fn hold(guarded: &Guarded, path: &Path, map: Option<&OwnedFd>) -> Result<OwnedFd, SetupError> {
     let failed = |cause: std::io::Error| SetupError::opening(format!("hold the set-id file `{}`", path.display()), cause);
-    let place = guard::place_of(path)?;
+    let place = guard::below(guarded, path)?;
     let mount = clone_of_fd(&place).map_err(|errno| failed(errno.into()))?;
     let idmap = if map.is_some() { IDMAP } else { 0 };
     let change = MountChange { set: RDONLY | NOSUID_NODEV | idmap, userns: map.map(AsFd::as_fd), recursive: false };
     sys::mount_setattr(mount.as_fd(), &change).map_err(failed)?;
-    tree.attach.push(Attach { mount, target: relative(path) });
-    Ok(())
+    Ok(mount)
 }
 
 fn no_idmap(opening: &Opening, cause: std::io::Error) -> SetupError {

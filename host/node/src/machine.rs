@@ -54,6 +54,9 @@ pub struct Machine {
     pub environment: BTreeMap<String, String>,
 }
 
+/// Groups whose members could be anyone on the machine; an ordinary user cannot drop them in a jail.
+const MIGHTY_GROUPS: [&str; 5] = ["docker", "lxd", "disk", "shadow", "kmem"];
+
 /// Why a run cannot be the user that it was granted to be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -92,6 +95,16 @@ impl Machine {
     #[must_use]
     pub fn by_root(&self) -> bool {
         matches!(self.starter, Starter::Root { .. })
+    }
+
+    /// A group of the ordinary user who starts runs that no granted file may meet, if there is one.
+    pub(crate) fn mighty_group(&self) -> Option<String> {
+        if self.by_root() {
+            return None;
+        }
+        let groups = nix::unistd::getgroups().unwrap_or_default();
+        let names = groups.into_iter().filter_map(|group| nix::unistd::Group::from_gid(group).ok().flatten());
+        names.map(|group| group.name).find(|name| MIGHTY_GROUPS.contains(&name.as_str()))
     }
 
     /// The user `name` of this machine, for a run that is to be it.

@@ -180,7 +180,10 @@ fn possible(
 /// Why this machine cannot open a capability to any run, if it cannot.
 fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
     match capability {
-        Capability::FsRead(_) | Capability::FsWrite(_) | Capability::AppearRoot => None,
+        Capability::AppearRoot => None,
+        Capability::FsRead(_) | Capability::FsWrite(_) => machine.mighty_group().map(|group| {
+            format!("you are in group `{group}`, which a run of yours cannot leave; run as root or as somebody else")
+        }),
         Capability::Env(name) if machine.environment.contains_key(name.as_str()) => None,
         Capability::Env(_) => Some("the variable is not set here".to_owned()),
         Capability::RunAs(user) => machine.user(user).err().map(|error| error.to_string()),

@@ -17,7 +17,9 @@ use host_jail::{
     Ending, Event, InstalledFile, JailRecipe, Keeper, LeftFile, Opening, Outlets, Report, SetupError, SetupKind,
     StartError, Who,
 };
-use host_store::{CreateRunError, DiskError, Journal, JournalError, ReadRunError, RunSpool, SpoolFile, Store, UidError};
+use host_store::{
+    CreateRunError, DiskError, Exclusive, ExclusiveError, Journal, JournalError, ReadRunError, RunSpool, SpoolFile, Store, UidError,
+};
 use host_task::TaskResult;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -33,7 +35,9 @@ const REPORT_BYTES_MAX: u64 = 4 << 20;
 /// How long a value may be in the journal, in bytes.
 const JOURNAL_VALUE_BYTES_MAX: usize = 64 << 10;
 /// How much of standard error a record repeats, in bytes.
-const RECORD_STDERR_BYTES_MAX: usize = 64 << 10;
+const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
+/// How much of standard output a result is read from, in bytes; more than that is no JSON that anyone wants.
+const RESULT_BYTES_MAX: u64 = 64 << 20;
 
 /// The value of a task's result.
 pub type ResultValue = Map<String, Value>;
@@ -90,6 +94,9 @@ pub enum BeginError {
         #[source]
         source: io::Error,
     },
+    /// Another run of the task is going on, and they may not overlap.
+    #[error(transparent)]
+    Exclusive(#[from] ExclusiveError),
     /// There is no id for the run's user.
     #[error("no user id can be had for the run")]
     Uid(#[from] UidError),
@@ -137,6 +144,7 @@ pub struct Running<'s> {
     draft: Draft,
     by_root: bool,
     live: [Tail; 2],
+    _exclusive: Option<Exclusive>,
 }
 
 /// A run that has ended, on record.
@@ -146,8 +154,6 @@ pub struct Finished {
     pub record: Record<ResultValue>,
     /// Why it never started, where it did not.
     pub setup: Option<SetupError>,
-    /// The whole of its standard output, as it was kept.
-    pub stdout: Vec<u8>,
     /// Names of files that the task left and that did not come back, with the reason.
     pub left_out: Vec<(String, String)>,
     /// Limits that the kernel answered with an error inside.
@@ -192,6 +198,7 @@ pub fn begin<'s>(
     moment: &Moment,
 ) -> Result<Running<'s>, BeginError> {
     let draft = Draft::new(plan, Some(grant), moment);
+    let exclusive = plan.task.asks.exclusive.then(|| store.exclusive(&plan.task.name)).transpose()?;
     let install = install(plan, store)?;
     let who = who(grant, machine, store, moment)?;
     let recipe = recipe(plan, grant, machine, &draft, who, install);
@@ -218,7 +225,7 @@ pub fn begin<'s>(
         Ok((keeper, live))
     })();
     match started {
-        Ok((keeper, live)) => Ok(Running { keeper, spool, journal, draft, by_root: machine.by_root(), live }),
+        Ok((keeper, live)) => Ok(Running { keeper, spool, journal, draft, by_root: machine.by_root(), live, _exclusive: exclusive }),
         Err(error) => {
             // The journal says what became of it; an empty spool would say nothing more.
             let _ = spool.abandon();
@@ -374,8 +381,8 @@ impl Running<'_> {
         self.keeper.finish();
         let failed = |source| FinishError::Spool { run, source };
         let report = read_report(&self.spool).map_err(failed)?;
-        let stdout = read_stream(&self.spool, SpoolFile::Stdout).map_err(failed)?;
-        let stderr = read_stream(&self.spool, SpoolFile::Stderr).map_err(failed)?;
+        let stdout = read_stream(&self.spool, SpoolFile::Stdout, RESULT_BYTES_MAX).map_err(failed)?;
+        let stderr = read_stream(&self.spool, SpoolFile::Stderr, RECORD_STDERR_BYTES_MAX).map_err(failed)?;
         let artifacts = match &report {
             Some(report) => keep_artifacts(&self.spool, &report.left).map_err(failed)?,
             None => {
@@ -420,9 +427,11 @@ fn finished_line(record: &Record<ResultValue>) -> Value {
     line
 }
 
-fn read_stream(spool: &RunSpool, file: SpoolFile) -> io::Result<Vec<u8>> {
-    // The keeper held it to the run's output limit.
-    spool.read(file, u64::MAX).map_err(io::Error::other)
+/// What a stream holds, as far as a result or a record ever repeats it.
+fn read_stream(spool: &RunSpool, file: SpoolFile, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    spool.open_file(file).map_err(io::Error::other)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The report, or nothing when the keeper did not live to write it.
@@ -543,11 +552,12 @@ impl Ended {
             reason: cause.clone(),
         }));
         let mut record = draft.record(outcome, public, report.as_ref());
-        let shown = stderr.get(..RECORD_STDERR_BYTES_MAX).unwrap_or(&stderr);
+        let kept = report.as_ref().map(|report| report.stderr).unwrap_or_default();
+        let bytes = kept.bytes.max(stderr.len() as u64);
         record.stderr = StreamText {
-            text: String::from_utf8_lossy(shown).into_owned(),
-            bytes: stderr.len() as u64,
-            truncated: report.as_ref().is_some_and(|report| report.stderr.truncated) || shown.len() < stderr.len(),
+            text: String::from_utf8_lossy(&stderr).into_owned(),
+            bytes,
+            truncated: kept.truncated || bytes > stderr.len() as u64,
         };
         record.artifacts = artifacts;
         let setup = match report.as_ref().map(|report| &report.ending) {
@@ -555,7 +565,7 @@ impl Ended {
             _ => None,
         };
         let (left_out, reached) = report.map(|report| (report.left_out, report.reached)).unwrap_or_default();
-        Self { finished: Finished { record, setup, stdout, left_out, reached }, redacted }
+        Self { finished: Finished { record, setup, left_out, reached }, redacted }
     }
 }
 

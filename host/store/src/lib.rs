@@ -17,6 +17,7 @@ mod walk;
 mod content;
 mod staging;
 
+mod exclusive;
 mod journal;
 mod spool;
 mod uids;
@@ -33,6 +34,7 @@ pub use cap_std::fs::Dir;
 
 pub use crate::content::ReadContentError;
 pub use crate::disk::DiskError;
+pub use crate::exclusive::{Exclusive, ExclusiveError};
 pub use crate::journal::{
     JOURNAL_FORMAT, Journal, JournalError, JournalReader, LINE_BYTES_MAX, ReadJournalError,
 };

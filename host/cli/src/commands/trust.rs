@@ -1,5 +1,257 @@
-//! To be written.
-use crate::app::Context; use crate::exit::Exit; use crate::failure::Failure;
-#[derive(Debug, clap::Subcommand)] pub(crate) enum TrustCommand { X }
-pub(crate) fn load(_c: &Context) -> Result<host_trust::TrustList, Failure> { Ok(host_trust::TrustList::empty()) }
-pub(crate) fn run(_c: &Context, _a: &TrustCommand) -> Result<Exit, Failure> { Ok(Exit::Done) }
+//! `host trust`: whose signatures this machine believes.
+//!
+//! The list is `trust.json` in the directory of settings. It is read whole or not at all, and written whole
+//! or not at all; nothing of a file with one line that is refused gets into it.
+
+mod lines;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use host_core::{ModuleName, Shown};
+use host_store::{OwnedDir, Privacy, ReadOwnedError, read_owned};
+use host_trust::{
+    ALLOWED_SIGNERS_BYTES_MAX, Added, Author, Moment, Owner, TRUST_LIST_BYTES_MAX, TrustList,
+};
+use serde_json::{Value, json};
+
+use self::lines::Wanted;
+use crate::app::Context;
+use crate::clock;
+use crate::commands::bundle::columns::columns;
+use crate::commands::bundle::scope;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::{OutputMode, Paint};
+
+/// The name of the list in the directory of settings.
+const FILE: &str = "trust.json";
+
+/// Say whose signatures this machine believes
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    Add(AddArgs),
+    Show(ShowArgs),
+}
+
+/// Trust the signatures of a key
+///
+/// KEY is the file of a public key, or of `allowed_signers` lines as ssh-keygen has them; or one such line;
+/// or - for standard input. Whose key it is comes from --owner, else from the line itself. Ask the owner
+/// for the fingerprint on another way than the key came.
+#[derive(Args, Debug)]
+#[command(after_help = "examples:
+  host trust add release.pub --owner release@example.com --module service
+  host trust add 'ssh-ed25519 AAAA... ann@example.com' --not-after 2027-12-31
+  curl -s https://example.com/keys | host trust add -")]
+pub(crate) struct AddArgs {
+    /// A file of public keys, a line with one, or - for standard input
+    #[arg(value_name = "KEY", required = true)]
+    key: Vec<String>,
+
+    /// Whose keys these are
+    #[arg(long, value_name = "NAME")]
+    owner: Option<Owner>,
+
+    /// A module that they may sign (may be repeated) [default: every module]
+    #[arg(long, value_name = "NAME")]
+    module: Vec<ModuleName>,
+
+    /// The first day or second of trust, such as 2026-11-21 or 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "DATE")]
+    not_before: Option<Moment>,
+
+    /// The last day or second of trust
+    #[arg(long, value_name = "DATE")]
+    not_after: Option<Moment>,
+}
+
+/// Show who is trusted, and for what
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {}
+
+/// Runs `host trust`.
+pub(crate) fn run(context: &Context, command: &TrustCommand) -> Result<Exit, Failure> {
+    match command {
+        TrustCommand::Add(arguments) => add(context, arguments),
+        TrustCommand::Show(_) => show(context),
+    }
+}
+
+/// The trust list of this installation; an empty one where there is none.
+pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
+    let path = context.settings.places.config.join(FILE);
+    let bytes = match read_owned(&path, TRUST_LIST_BYTES_MAX as u64, Privacy::Public) {
+        Ok(bytes) => bytes,
+        Err(ReadOwnedError::Missing { .. }) => return Ok(TrustList::empty()),
+        Err(error) => return Err(unusable(&path, &error)),
+    };
+    TrustList::read(&bytes).map_err(|error| unusable(&path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
+    let mut failure = Failure::new(Exit::Untrusted, error);
+    failure.chain.insert(0, format!("the trust list `{}` cannot be used, so nothing is trusted", shown(path)));
+    failure
+}
+
+fn shown(path: &Path) -> String {
+    Shown(&path.display().to_string()).to_string()
+}
+
+fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
+    let text = text_of(&arguments.key)?;
+    let wanted = Wanted {
+        owner: arguments.owner.clone(),
+        modules: arguments.module.iter().cloned().collect(),
+        not_before: arguments.not_before,
+        not_after: arguments.not_after,
+    };
+    let authors = lines::authors(&text, &wanted)?;
+    let mut trust = load(context)?;
+    let mut added = Vec::new();
+    for author in authors {
+        let change = trust
+            .add_author(author.clone())
+            .map_err(|error| Failure::new(Exit::Usage, &error))?;
+        added.push((author, change));
+    }
+    if added.iter().any(|(_, change)| *change != Added::Nothing) {
+        write(context, &trust)?;
+    }
+    report(context, &added);
+    Ok(Exit::Done)
+}
+
+/// What a person named: a line, standard input, or a file.
+fn text_of(words: &[String]) -> Result<String, Failure> {
+    let unread = |name: &str, error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage(format!("there is no `{}`", Shown(name)))
+            .hint("name a file, or put the whole line in quotes: 'ssh-ed25519 AAAA... ann@example.com'"),
+        _ => Failure::usage(format!("cannot read `{}`: {error}", Shown(name))),
+    };
+    match words {
+        [word] if word == "-" => {
+            capped(io::stdin().lock()).map_err(|error| unread("standard input", &error))
+        }
+        [word] if !word.trim().contains(' ') || Path::new(word).exists() => {
+            File::open(word).and_then(capped).map_err(|error| unread(word, &error))
+        }
+        // A line that the shell took apart is still one.
+        words => Ok(words.join(" ")),
+    }
+}
+
+/// Reads a text that is not longer than any that is accepted.
+fn capped(reader: impl Read) -> io::Result<String> {
+    let bytes_max = ALLOWED_SIGNERS_BYTES_MAX as u64;
+    let mut text = String::new();
+    reader.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::other("it is longer than a mebibyte"));
+    }
+    Ok(text)
+}
+
+fn write(context: &Context, trust: &TrustList) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::new(Exit::Machine, error);
+    let config = OwnedDir::create(&context.settings.places.config).map_err(|error| failed(&error))?;
+    config.write(FILE, trust.to_json().as_bytes(), Privacy::Public).map_err(|error| failed(&error))
+}
+
+fn report(context: &Context, added: &[(Author, Added)]) {
+    let printer = context.printer;
+    let word = |change: Added| match change {
+        Added::Entry => "added",
+        Added::Modules => "widened",
+        Added::Nothing => "known",
+    };
+    if printer.mode() != OutputMode::Human {
+        let entry = |(author, change): &(Author, Added)| {
+            let mut value = author_json(author);
+            if let Value::Object(members) = &mut value {
+                members.insert("change".to_owned(), json!(word(*change)));
+            }
+            value
+        };
+        let entries: Vec<Value> = added.iter().map(entry).collect();
+        printer.json(&json!({"format": "host.trust-add/1", "keys": entries}));
+        return;
+    }
+    let rows: Vec<[String; 4]> = added
+        .iter()
+        .map(|(author, change)| {
+            let [owner, fingerprint, scope, dates] = author_row(author);
+            [word(*change).to_owned(), owner, fingerprint, format!("for {scope}{dates}")]
+        })
+        .collect();
+    columns(&rows).iter().for_each(|line| printer.line(line));
+    let now = clock::now_unix();
+    let is_over = |author: &Author| author.not_after.is_some_and(|until| until.is_before(now));
+    for (author, _) in added.iter().filter(|(author, _)| is_over(author)) {
+        let warning = printer.on_stderr(Paint::Refused, "warning:");
+        printer.note(&format!("{warning} the trust in {} ended already", author.key.fingerprint()));
+    }
+}
+
+/// Owner, fingerprint, modules and dates, for people.
+fn author_row(author: &Author) -> [String; 4] {
+    let from = author.not_before.map(|from| format!(", from {from} on"));
+    let until = author.not_after.map(|until| format!(", until {until}"));
+    let dates = format!("{}{}", from.unwrap_or_default(), until.unwrap_or_default());
+    [author.owner.to_string(), author.key.fingerprint().to_string(), scope(&author.modules), dates]
+}
+
+fn author_json(author: &Author) -> Value {
+    json!({
+        "owner": author.owner.to_string(),
+        "fingerprint": author.key.fingerprint().to_string(),
+        "key": author.key.to_string(),
+        "modules": match &author.modules {
+            host_trust::Modules::All => vec!["*"],
+            host_trust::Modules::Named(names) => names.iter().map(ModuleName::as_str).collect(),
+        },
+        "not_before": author.not_before.map(|from| from.to_string()),
+        "not_after": author.not_after.map(|until| until.to_string()),
+        "comment": author.comment,
+    })
+}
+
+fn show(context: &Context) -> Result<Exit, Failure> {
+    let trust = load(context)?;
+    let printer = context.printer;
+    let least = trust.least().iter().map(|(module, version)| (module.to_string(), version.to_string()));
+    let keys: Vec<String> = trust.revoked_keys().iter().map(ToString::to_string).collect();
+    let bundles: Vec<String> = trust.revoked_bundles().iter().map(ToString::to_string).collect();
+    if printer.mode() != OutputMode::Human {
+        printer.json(&json!({
+            "format": "host.trust-show/1",
+            "serial": trust.serial(),
+            "threshold": trust.threshold(),
+            "authors": trust.authors().iter().map(author_json).collect::<Vec<_>>(),
+            "revoked": {"keys": keys, "bundles": bundles},
+            "least": least.collect::<std::collections::BTreeMap<_, _>>(),
+        }));
+        return Ok(Exit::Done);
+    }
+    if trust.authors().is_empty() {
+        printer.note("nobody is trusted here");
+        printer.hint("host trust add KEY.pub --owner NAME");
+    }
+    let head = ["owner", "key", "trusted for"].map(str::to_owned);
+    let rows = trust.authors().iter().map(author_row);
+    let rows = rows.map(|[owner, fingerprint, scope, dates]| [owner, fingerprint, format!("{scope}{dates}")]);
+    let rows: Vec<[String; 3]> = std::iter::once(head).chain(rows).collect();
+    for (at, line) in columns(&rows).iter().enumerate().take_while(|_| rows.len() > 1) {
+        printer.line(&if at == 0 { printer.on_stdout(Paint::Bold, line) } else { line.clone() });
+    }
+    if trust.threshold() > 1 {
+        printer.line(&format!("a bundle needs signatures of {} owners", trust.threshold()));
+    }
+    keys.iter().for_each(|key| printer.line(&format!("revoked key      {key}")));
+    bundles.iter().for_each(|bundle| printer.line(&format!("revoked bundle   {bundle}")));
+    least.for_each(|(module, version)| printer.line(&format!("at least         {module} {version}")));
+    Ok(Exit::Done)
+}

@@ -295,7 +295,10 @@ fn announce(context: &Context, plan: &Plan<'_>, grant: &Grant, request: &RunRequ
     }
     let granted = context.printer.on_stderr(Paint::Bold, "granted");
     if !request.allow_asked {
-        context.printer.note(&format!("{granted}  {grant}"));
+        let mut texts: Vec<String> = grant.iter().map(|granted| granted.capability.to_string()).collect();
+        texts.sort();
+        texts.dedup();
+        context.printer.note(&format!("{granted}  {}", texts.join(", ")));
         return;
     }
     let lines: Vec<(String, String)> = grant.iter().map(|granted| {

@@ -85,9 +85,16 @@ fn words(printer: Printer, plan: &Plan<'_>, finished: &Finished, run: RunId) {
     hint(printer, plan, finished);
 }
 
-fn kind(plan: &Plan<'_>) -> String {
-    let extension = Path::new(&plan.installation.executable).extension();
-    extension.map_or_else(|| "script".to_owned(), |extension| Shown(&extension.to_string_lossy()).to_string())
+/// What runs, in a word.
+fn kind(plan: &Plan<'_>) -> &'static str {
+    let extension = Path::new(&plan.installation.executable).extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("sh" | "bash") => "shell",
+        Some("py") => "python",
+        Some("rb") => "ruby",
+        Some("pl") => "perl",
+        _ => "program",
+    }
 }
 
 fn seconds(runtime: f64) -> String {

@@ -1,0 +1,293 @@
+//! Looks into a bundle, a module's directory or a plain tar of a module, without believing any of it.
+//!
+//! Every byte is compared with the manifest, so what is damaged shows; who made the manifest is another
+//! question, which `seals` and the trust list answer. Only words come out of here: metadata to show and
+//! texts to compare, never a file that could be run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use host_bundle::{
+    FileEntry, FileSink, Manifest, ModuleIdentity, ModuleSource, OVERLAY_PATH, OpenBundleError,
+    PackRequest,
+};
+use host_core::{Digest, Shown};
+use host_node::{SealOptions, SourceError};
+use host_task::Module;
+
+use super::patience::Patient;
+use crate::app::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The longest text that is looked into, in bytes.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// All texts of a bundle together that are looked into, in bytes.
+const TEXTS_BYTES_MAX: u64 = 64 << 20;
+/// The version of a module that states none; it is never shown.
+const NO_VERSION: &str = "0.0.0";
+
+/// A bundle whose front has been read.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Where it was found, printable.
+    pub(super) name: String,
+    /// Whether it was sealed by someone; not so a directory or a plain tar, which was sealed here, just now.
+    pub(super) is_sealed: bool,
+    /// What its manifest claims.
+    pub(super) manifest: Manifest,
+    /// The exact bytes that signatures cover.
+    pub(super) manifest_bytes: Vec<u8>,
+    /// Its id.
+    pub(super) id: Digest,
+    /// The signatures, unchecked.
+    pub(super) signatures: Vec<String>,
+    file: File,
+}
+
+/// What is in a bundle, all of it as the manifest says.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// Its tasks.
+    pub(super) module: Module,
+    /// The texts that were asked for, by path.
+    pub(super) texts: BTreeMap<String, Vec<u8>>,
+}
+
+impl Look {
+    /// Opens what a person named.
+    pub(super) fn at(context: &Context, path: &Path) -> Result<Self, Failure> {
+        let metadata = std::fs::metadata(path).map_err(|error| unread(path, &error))?;
+        if metadata.is_dir() {
+            let sealed = seal_directory(context, path)?;
+            return Self::of_file(path, sealed, false);
+        }
+        let file = File::open(path).map_err(|error| unread(path, &error))?;
+        match host_bundle::open(&file) {
+            Err(OpenBundleError::NotABundle(_)) => Self::of_file(path, seal_plain(path, &file)?, false),
+            _ => Self::of_file(path, file, true),
+        }
+    }
+
+    /// Reads the front of a sealed bundle.
+    pub(super) fn of_file(path: &Path, file: File, is_sealed: bool) -> Result<Self, Failure> {
+        rewind(path, &file)?;
+        let sealed = host_bundle::open(&file).map_err(|error| unopened(path, &error))?;
+        Ok(Self {
+            name: shown(path),
+            is_sealed,
+            manifest: sealed.manifest().clone(),
+            manifest_bytes: sealed.manifest_bytes().to_vec(),
+            id: sealed.id(),
+            signatures: sealed.signatures().to_vec(),
+            file,
+        })
+    }
+
+    /// Reads every byte, and keeps what the tasks say of themselves and the texts at `also`.
+    pub(super) fn read(
+        &self,
+        context: &Context,
+        also: &BTreeSet<&str>,
+    ) -> Result<Contents, Failure> {
+        let path = Path::new(&self.name);
+        rewind(path, &self.file)?;
+        let doing = format!("reading `{}`", self.name);
+        let reader = Patient::new(context.printer, &self.file, doing);
+        let sealed = host_bundle::open(reader).map_err(|error| unopened(path, &error))?;
+        if sealed.id() != self.id {
+            let message = format!("`{}` changed while it was being read", self.name);
+            return Err(Failure::plain(Exit::Untrusted, message));
+        }
+        let mut texts = Texts { also, kept: BTreeMap::new(), bytes: 0 };
+        // This believes the manifest only to compare the bytes with it. The verified bundle that comes
+        // back is dropped here, as nothing but words may come of a look.
+        let received = sealed.of_local_author().receive(&mut texts);
+        received.map_err(|error| damaged(path, &error))?;
+        let kept = texts.kept;
+        let names = self.manifest.files().iter().map(|entry| entry.path.to_string());
+        let mut read = |name: &str| {
+            let too_large = || io::Error::other("it is too large to be looked into");
+            kept.get(name).cloned().ok_or_else(too_large)
+        };
+        let module = Module::open(self.manifest.module(), names, &mut read).map_err(|error| {
+            let failure = Failure::new(Exit::Untrusted, &error);
+            within(failure, format!("the module in `{}` cannot be used", self.name))
+        })?;
+        Ok(Contents { module, texts: kept })
+    }
+}
+
+/// Keeps texts in memory and lets everything else pass.
+struct Texts<'a> {
+    also: &'a BTreeSet<&'a str>,
+    kept: BTreeMap<String, Vec<u8>>,
+    /// Bytes of all that is kept.
+    bytes: u64,
+}
+
+/// A file on its way: kept, or let pass.
+struct Passing(Option<Vec<u8>>);
+
+impl Write for Passing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(kept) = &mut self.0 {
+            kept.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileSink for Texts<'_> {
+    type File = Passing;
+
+    fn begin(&mut self, entry: &FileEntry) -> io::Result<Passing> {
+        let path = entry.path.as_str();
+        let is_wanted = describes_tasks(path) || self.also.contains(path);
+        let is_small =
+            entry.size <= TEXT_BYTES_MAX && self.bytes + entry.size <= TEXTS_BYTES_MAX;
+        if !is_wanted || !is_small {
+            return Ok(Passing(None));
+        }
+        self.bytes += entry.size;
+        Ok(Passing(Some(Vec::new())))
+    }
+
+    fn finish(&mut self, entry: &FileEntry, file: Passing) -> io::Result<()> {
+        if let Some(text) = file.0 {
+            self.kept.insert(entry.path.to_string(), text);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a module is opened with the text at this path.
+fn describes_tasks(path: &str) -> bool {
+    let is_metadata = path.starts_with("tasks/") && path.ends_with(".json");
+    is_metadata || path.ends_with(".pp") || path == OVERLAY_PATH
+}
+
+/// Seals a module's directory as `host run` would, into a file without a name.
+fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
+    let options = SealOptions {
+        versionless: true,
+        modulepath: modulepath(context, path, &[]),
+        ..SealOptions::default()
+    };
+    let file = nameless()?;
+    let mut writer = BufWriter::new(&file);
+    host_node::seal_directory(path, &options, &mut writer)
+        .map_err(|error| unsealed(path, &error))?;
+    drop(writer);
+    Ok(file)
+}
+
+/// Where the modules are that the one at `path` may need; usually they lie side by side.
+pub(super) fn modulepath(context: &Context, path: &Path, typed: &[PathBuf]) -> Vec<PathBuf> {
+    let siblings = path.canonicalize().ok();
+    let siblings = siblings.and_then(|path| path.parent().map(Path::to_owned));
+    let all = typed.iter().chain(&context.settings.modulepath);
+    all.cloned().chain(siblings).collect()
+}
+
+/// Seals a plain tar with all that is in it, into a file without a name.
+fn seal_plain(path: &Path, mut file: &File) -> Result<File, Failure> {
+    file.seek(SeekFrom::Start(0)).map_err(|error| unread(path, &error))?;
+    let neither = |failure| {
+        within(failure, format!("`{}` is neither a sealed bundle nor a tar of a module", shown(path)))
+    };
+    let source = host_bundle::read_plain_tar(file)
+        .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
+    if !source.files().iter().any(|file| file.path.starts_with("tasks/")) {
+        return Err(neither(Failure::usage("it has no `tasks` directory")));
+    }
+    let identity = match source.open("metadata.json") {
+        Ok(mut reader) => {
+            let mut bytes = Vec::new();
+            // INVARIANT: the source holds it in memory already, and has bounded it.
+            reader.read_to_end(&mut bytes).map_err(|error| unread(path, &error))?;
+            ModuleIdentity::read(&bytes).map_err(|error| Failure::new(Exit::Usage, &error))?
+        }
+        Err(_) => ModuleIdentity::default(),
+    };
+    let directory = || source.directory().and_then(|name| name.parse().ok());
+    let module = identity.module.or_else(directory);
+    let module = module.ok_or_else(|| Failure::usage(format!("the module in `{}` has no name", shown(path))))?;
+    let version = identity.version.or_else(|| NO_VERSION.parse().ok());
+    let version = version.ok_or_else(|| Failure::plain(Exit::Bug, "no version"))?;
+    let request = PackRequest { module, version, source: &source, needs: Vec::new(), overlay: None };
+    let sealed = nameless()?;
+    host_bundle::pack(&request, &mut BufWriter::new(&sealed))
+        .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
+    Ok(sealed)
+}
+
+fn nameless() -> Result<File, Failure> {
+    let no_room = |error| Failure::plain(Exit::Machine, format!("no room for a temporary file: {error}"));
+    tempfile::tempfile().map_err(no_room)
+}
+
+/// Goes back to the beginning of a file.
+pub(super) fn rewind(path: &Path, mut file: &File) -> Result<(), Failure> {
+    file.seek(SeekFrom::Start(0)).map(drop).map_err(|error| unread(path, &error))
+}
+
+/// A path as people see it.
+pub(super) fn shown(path: &Path) -> String {
+    Shown(&path.display().to_string()).to_string()
+}
+
+/// The same failure with a sentence before it that says of what.
+pub(super) fn within(mut failure: Failure, sentence: String) -> Failure {
+    failure.chain.insert(0, sentence);
+    failure
+}
+
+/// A file that cannot be read.
+pub(super) fn unread(path: &Path, error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Failure::usage(format!("there is no `{}`", shown(path)));
+    }
+    Failure::usage(format!("cannot read `{}`: {error}", shown(path)))
+}
+
+/// A bundle whose front is not that of a bundle.
+pub(super) fn unopened(path: &Path, error: &OpenBundleError) -> Failure {
+    let failure = Failure::new(Exit::Untrusted, error);
+    within(failure, format!("`{}` cannot be opened", shown(path)))
+        .hint("get the bundle again from whoever sealed it")
+}
+
+/// A bundle with a byte that is not as its manifest says.
+pub(super) fn damaged(path: &Path, error: &dyn std::error::Error) -> Failure {
+    let failure = Failure::new(Exit::Untrusted, error);
+    within(failure, format!("`{}` is damaged", shown(path)))
+        .hint("get the bundle again from whoever sealed it")
+}
+
+/// A module that cannot be sealed, and what to do about it.
+pub(super) fn unsealed(path: &Path, error: &SourceError) -> Failure {
+    let failure = Failure::new(Exit::Usage, error);
+    match error {
+        SourceError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => unread(path, source),
+        SourceError::NotAModule { .. } => {
+            failure.hint("name the directory of a module: the one that holds `tasks`")
+        }
+        SourceError::Nameless { .. } => failure.hint("give it a metadata.json with {\"name\": \"author-module\"}"),
+        SourceError::Versionless { .. } => {
+            failure.hint("state it in metadata.json, or say --version 0.1.0")
+        }
+        SourceError::Missing { .. } => failure.hint(
+            "say where the other module's directory is: --modulepath DIR, or HOST_MODULEPATH=DIR",
+        ),
+        SourceError::Special { .. } => failure.hint("put the file itself in its place"),
+        _ => failure,
+    }
+}
+

@@ -1,0 +1,88 @@
+//! `host bundle sign`: adds a signature to a bundle, in its place.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use host_bundle::OpenBundleError;
+use host_core::Shown;
+use serde_json::json;
+
+use super::card::title;
+use super::draft::{Draft, unwritten};
+use super::look::{Look, shown, unread};
+use super::signing::{self, Wish};
+use crate::app::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::OutputMode;
+
+/// Sign a bundle, in its place
+///
+/// Signs with --key, else with your own key (`host key new`), else with the only Ed25519 key of ssh-agent.
+/// Everything else of the bundle stays byte for byte; an earlier signature by the same key is replaced.
+#[derive(Args, Debug)]
+#[command(after_help = "examples:
+  host bundle sign service-1.4.0.tar
+  host bundle sign service-1.4.0.tar --agent release@example.com")]
+pub(crate) struct SignArgs {
+    /// A sealed bundle
+    bundle: PathBuf,
+
+    /// The file of an OpenSSH Ed25519 private key
+    #[arg(long, value_name = "FILE", conflicts_with = "agent")]
+    key: Option<PathBuf>,
+
+    /// A key of ssh-agent, by its fingerprint or comment
+    #[arg(long, value_name = "FINGERPRINT|COMMENT")]
+    agent: Option<String>,
+}
+
+pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failure> {
+    let typed = arguments.bundle.as_path();
+    // A link stays one: what it leads to is signed.
+    let path = typed.canonicalize().map_err(|error| unread(typed, &error))?;
+    let source = open(&path)?;
+    let wish = match (&arguments.key, &arguments.agent) {
+        (Some(file), _) => Wish::File(file),
+        (None, Some(name)) => Wish::Agent(name),
+        (None, None) => Wish::Usual,
+    };
+    let mut signer = signing::signer(context, wish)?;
+    let draft = Draft::within(path.parent().unwrap_or(Path::new("/")))?;
+    draft.take_mode_of(&source).map_err(|error| unwritten(&path, &error))?;
+    signing::sign(context, typed, &source, signer.as_mut(), &draft)?;
+    draft.place(&path)?;
+    let key = signer.public_key();
+    let look = Look::of_file(typed, source, true)?;
+    if context.printer.mode() == OutputMode::Human {
+        let line = format!("signed  {}  by {}  {}", title(&look), key.fingerprint(), Shown(key.comment()));
+        context.printer.line(line.trim_end());
+    } else {
+        context.printer.json(&json!({
+            "format": "host.sign/1",
+            "module": look.manifest.module(),
+            "version": look.manifest.version(),
+            "id": look.id,
+            "fingerprint": key.fingerprint().to_string(),
+            "key": key.to_string(),
+        }));
+    }
+    Ok(Exit::Done)
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let unsealed = || {
+        Failure::usage(format!("`{}` is not a sealed bundle", shown(path)))
+            .hint("seal and sign a module with `host bundle pack DIR`")
+    };
+    let file = File::open(path).map_err(|error| unread(path, &error))?;
+    if !file.metadata().map_err(|error| unread(path, &error))?.is_file() {
+        return Err(unsealed());
+    }
+    match host_bundle::open(&file) {
+        Err(OpenBundleError::NotABundle(_)) => Err(unsealed()),
+        // Anything else that is wrong with it is said when it is signed.
+        _ => Ok(file),
+    }
+}

@@ -1,0 +1,170 @@
+//! Signs a bundle, with a key of a file, of the person's own, or of their ssh-agent.
+//!
+//! Nothing here keeps a private key longer than one signature takes, and a bundle is copied whole, byte
+//! for byte compared with its manifest, before a signed one takes its place.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use host_bundle::AddSignatureError;
+use host_core::Shown;
+use host_trust::sshsig::{self, Namespace};
+use host_trust::{Agent, PublicKey, Signer};
+
+use super::draft::Draft;
+use super::look::{rewind, shown, unopened, within};
+use super::patience::Patient;
+use crate::app::Context;
+use crate::commands::key;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How long an agent may take to list its keys.
+const LIST_WAIT: Duration = Duration::from_secs(10);
+/// How long an agent may take to sign: its owner may have to be asked, or a token to be touched.
+const SIGN_WAIT: Duration = Duration::from_secs(120);
+
+/// Which key is to sign.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish<'a> {
+    /// The own key, else the only one of the agent.
+    Usual,
+    /// The private key in this file.
+    File(&'a Path),
+    /// The agent's key with this fingerprint or comment.
+    Agent(&'a str),
+}
+
+/// Finds the key that is wished for.
+pub(super) fn signer(context: &Context, wish: Wish<'_>) -> Result<Box<dyn Signer>, Failure> {
+    match wish {
+        Wish::File(path) => Ok(Box::new(key::read(path)?)),
+        Wish::Agent(name) => of_agent(context, Some(name)),
+        Wish::Usual => match key::own(context)? {
+            Some(own) => Ok(Box::new(own)),
+            None => of_agent(context, None),
+        },
+    }
+}
+
+/// Writes the bundle in `source` to `draft`, with a signature more.
+pub(super) fn sign(
+    context: &Context,
+    name: &Path,
+    source: &File,
+    signer: &mut dyn Signer,
+    draft: &Draft,
+) -> Result<(), Failure> {
+    rewind(name, source)?;
+    let sealed = host_bundle::open(source).map_err(|error| unopened(name, &error))?;
+    if signer.public_key().is_on_token() {
+        context.printer.note("touch the security key if it blinks");
+    }
+    let signature = sshsig::sign(signer, Namespace::Bundle, sealed.manifest_bytes())
+        .map_err(|error| Failure::new(Exit::Usage, &error))?;
+    rewind(name, source)?;
+    let doing = format!("signing `{}`", shown(name));
+    let mut writer = BufWriter::new(Patient::new(context.printer, draft.file(), doing));
+    host_bundle::add_signature(source, &mut writer, signature.armored())
+        .map_err(|error| unsigned(name, &error))
+}
+
+fn unsigned(name: &Path, error: &AddSignatureError) -> Failure {
+    let exit = match error {
+        AddSignatureError::Write(_) => Exit::Machine,
+        AddSignatureError::Signatures(_) => Exit::Usage,
+        _ => Exit::Untrusted,
+    };
+    within(Failure::new(exit, error), format!("`{}` cannot be signed", shown(name)))
+}
+
+fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Failure> {
+    let Some(socket) = context.settings.environment.get("SSH_AUTH_SOCK") else {
+        return Err(no_agent(name.is_some()));
+    };
+    let failed = |error: &dyn std::error::Error| {
+        within(Failure::new(Exit::Usage, error), "cannot sign with ssh-agent".to_owned())
+            .hint(format!("SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works", Shown(socket)))
+    };
+    let stream = UnixStream::connect(socket).map_err(|error| failed(&error))?;
+    let wait = |time| {
+        let reading = stream.set_read_timeout(Some(time));
+        reading.and_then(|()| stream.set_write_timeout(Some(time))).map_err(|error| failed(&error))
+    };
+    wait(LIST_WAIT)?;
+    let listing = stream.try_clone().map_err(|error| failed(&error))?;
+    let mut agent = Agent::new(listing);
+    let keys = agent.keys().map_err(|error| failed(&error))?;
+    let key = choose(&keys, name)?;
+    let signer = agent.into_signer(key).map_err(|error| failed(&error))?;
+    // Both are one connection, so this is the signer's patience too.
+    wait(SIGN_WAIT)?;
+    Ok(Box::new(signer))
+}
+
+fn no_agent(is_wished: bool) -> Failure {
+    if is_wished {
+        return Failure::usage("no ssh-agent: SSH_AUTH_SOCK is not set")
+            .hint("start one with `eval \"$(ssh-agent)\"` and add your key with `ssh-add`");
+    }
+    Failure::usage("there is no key to sign with")
+        .hint("make one with `host key new`, or name one with --key FILE or --agent COMMENT")
+}
+
+/// The one key that is meant.
+fn choose<'k>(keys: &'k [PublicKey], name: Option<&str>) -> Result<&'k PublicKey, Failure> {
+    let is_meant = |key: &&PublicKey| {
+        name.is_none_or(|name| key.fingerprint().to_string() == name || key.comment() == name)
+    };
+    let meant: Vec<&PublicKey> = keys.iter().filter(is_meant).collect();
+    let lines = |keys: &[&PublicKey]| {
+        let line = |key: &&PublicKey| format!("{}  {}", key.fingerprint(), Shown(key.comment()));
+        keys.iter().map(line).collect()
+    };
+    match (meant.as_slice(), name) {
+        ([key], _) => Ok(key),
+        ([], Some(name)) => {
+            Err(Failure::usage(format!("ssh-agent has no Ed25519 key `{}`", Shown(name)))
+                .details(lines(&keys.iter().collect::<Vec<_>>()))
+                .hint("add it with `ssh-add FILE`"))
+        }
+        ([], None) => Err(Failure::usage("there is no key to sign with: ssh-agent holds no Ed25519 key")
+            .hint("make one with `host key new`, or add one with `ssh-add FILE`")),
+        (several, _) => Err(Failure::usage(format!("ssh-agent holds {} keys that could be meant", several.len()))
+            .details(lines(several))
+            .hint("choose one by its fingerprint: host bundle sign FILE --agent SHA256:...")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host_trust::KeyFile;
+
+    use super::*;
+
+    fn key(seed: u8, comment: &str) -> PublicKey {
+        KeyFile::generate(&[seed; 32], comment).unwrap().public_key().clone()
+    }
+
+    #[test]
+    fn a_key_is_chosen_by_comment_or_fingerprint_or_as_the_only_one() {
+        let keys = [key(1, "ann"), key(2, "bob"), key(3, "bob")];
+        let fingerprint = keys[2].fingerprint().to_string();
+        for (keys, name, expected) in [
+            (&keys[..1], None, Ok(0)),
+            (&keys[..], Some("ann"), Ok(0)),
+            (&keys[..], Some(fingerprint.as_str()), Ok(2)),
+            (&keys[..], Some("bob"), Err("ssh-agent holds 2 keys that could be meant")),
+            (&keys[..], None, Err("ssh-agent holds 3 keys that could be meant")),
+            (&keys[..], Some("eve"), Err("ssh-agent has no Ed25519 key `eve`")),
+            (&keys[..0], None, Err("there is no key to sign with: ssh-agent holds no Ed25519 key")),
+        ] {
+            let chosen = choose(keys, name).map_err(|failure| failure.to_string());
+            let expected = expected.map(|at: usize| &keys[at]).map_err(str::to_owned);
+            assert_eq!(chosen, expected, "{name:?}");
+        }
+    }
+}
