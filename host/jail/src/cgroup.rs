@@ -45,7 +45,11 @@ impl Controller {
     }
 
     fn name_v2(self) -> &'static str {
-        if self == Self::Cpu { "cpu" } else { self.name() }
+        if self == Self::Cpu {
+            "cpu"
+        } else {
+            self.name()
+        }
     }
 }
 
@@ -65,14 +69,19 @@ impl Hierarchies {
         let mut found = Self::default();
         for membership in memberships.lines() {
             let mut fields = membership.splitn(3, ':');
-            let (Some(_), Some(names), Some(path)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let (Some(_), Some(names), Some(path)) = (fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
             if names.is_empty() {
-                found.unified = directory_of(&mounts, "cgroup2", "", if by_root { "/" } else { path });
+                found.unified =
+                    directory_of(&mounts, "cgroup2", "", if by_root { "/" } else { path });
                 continue;
             }
             for controller in Controller::ALL {
                 if names.split(',').any(|name| name == controller.name())
-                    && let Some(directory) = directory_of(&mounts, "cgroup", controller.name(), path)
+                    && let Some(directory) =
+                        directory_of(&mounts, "cgroup", controller.name(), path)
                 {
                     found.legacy.insert(controller, directory);
                 }
@@ -86,7 +95,9 @@ impl Hierarchies {
 
     /// Makes the parent of all runs in version 2 and passes it the controllers that are to be had.
     fn prepare_parent(&mut self) {
-        let Some(root) = self.unified.take() else { return };
+        let Some(root) = self.unified.take() else {
+            return;
+        };
         let parent = root.join(PARENT);
         if let Err(error) = fs::create_dir(&parent)
             && error.kind() != io::ErrorKind::AlreadyExists
@@ -95,7 +106,9 @@ impl Hierarchies {
         }
         for controller in Controller::ALL {
             let enable = format!("+{}", controller.name_v2());
-            let passed = [&root, &parent].iter().all(|group| write(&group.join("cgroup.subtree_control"), &enable).is_ok());
+            let passed = [&root, &parent]
+                .iter()
+                .all(|group| write(&group.join("cgroup.subtree_control"), &enable).is_ok());
             if passed {
                 self.unified_controllers.push(controller);
             }
@@ -118,14 +131,23 @@ impl Hierarchies {
     }
 
     /// Makes the groups of `run` and sets the limits; a limit whose controller is missing is left to the caller.
-    pub(crate) fn make(&self, run: &RunId, memory_bytes: u64, processes: u64) -> io::Result<RunGroups> {
+    pub(crate) fn make(
+        &self,
+        run: &RunId,
+        memory_bytes: u64,
+        processes: u64,
+    ) -> io::Result<RunGroups> {
         let name = format!("run-{run}");
         let mut groups = RunGroups::default();
         if let Some(parent) = &self.unified {
             let path = parent.join(&name);
             // An ordinary user may not make groups here: then the namespace alone kills the tree.
             if fs::create_dir(&path).is_ok() {
-                groups.unified_fd = Some(rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
+                groups.unified_fd = Some(rustix::fs::open(
+                    &path,
+                    OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )?);
                 groups.unified = Some(path);
             }
         }
@@ -140,14 +162,20 @@ impl Hierarchies {
                 groups.limited.insert(*controller, path.clone());
             }
         }
-        groups.limit(memory_bytes, processes).inspect_err(|_| groups.remove())?;
+        groups
+            .limit(memory_bytes, processes)
+            .inspect_err(|_| groups.remove())?;
         Ok(groups)
     }
 
     /// The directories that a run of this id would have had.
     pub(crate) fn groups_of(&self, run: &RunId) -> Vec<PathBuf> {
         let name = format!("run-{run}");
-        self.unified.iter().chain(self.legacy.values()).map(|parent| parent.join(&name)).collect()
+        self.unified
+            .iter()
+            .chain(self.legacy.values())
+            .map(|parent| parent.join(&name))
+            .collect()
     }
 }
 
@@ -196,7 +224,9 @@ impl RunGroups {
     /// Moves `init` into the version 1 groups, before it does anything.
     pub(crate) fn attach(&self, init: Pid) -> io::Result<()> {
         let pid = init.as_raw_nonzero().to_string();
-        self.legacy.values().try_for_each(|group| write(&group.join("cgroup.procs"), &pid))
+        self.legacy
+            .values()
+            .try_for_each(|group| write(&group.join("cgroup.procs"), &pid))
     }
 
     /// Kills everything in the run at once, where version 2 can; the caller kills init too.
@@ -218,26 +248,43 @@ impl RunGroups {
 
     /// How many processes the kernel killed for want of memory.
     pub(crate) fn memory_kills(&self) -> u64 {
-        let file = match (self.limited.get(&Controller::Memory), self.legacy.get(&Controller::Memory)) {
+        let file = match (
+            self.limited.get(&Controller::Memory),
+            self.legacy.get(&Controller::Memory),
+        ) {
             (Some(group), _) => group.join("memory.events"),
             (None, Some(group)) => group.join("memory.oom_control"),
             (None, None) => return 0,
         };
-        read_text(file).ok().and_then(|text| keyed_number(&text, "oom_kill")).unwrap_or(0)
+        read_text(file)
+            .ok()
+            .and_then(|text| keyed_number(&text, "oom_kill"))
+            .unwrap_or(0)
     }
 
     /// The most memory that the run held, in bytes.
     pub(crate) fn memory_peak(&self) -> Option<u64> {
-        let limited = self.limited.get(&Controller::Memory).map(|group| group.join("memory.peak"));
-        let legacy = self.legacy.get(&Controller::Memory).map(|group| group.join("memory.max_usage_in_bytes"));
+        let limited = self
+            .limited
+            .get(&Controller::Memory)
+            .map(|group| group.join("memory.peak"));
+        let legacy = self
+            .legacy
+            .get(&Controller::Memory)
+            .map(|group| group.join("memory.max_usage_in_bytes"));
         read_number(&limited.or(legacy)?)
     }
 
     /// How often a process could not be made for the limit.
     pub(crate) fn processes_refused(&self) -> u64 {
-        let group = self.limited.get(&Controller::Pids).or_else(|| self.legacy.get(&Controller::Pids));
+        let group = self
+            .limited
+            .get(&Controller::Pids)
+            .or_else(|| self.legacy.get(&Controller::Pids));
         let events = group.and_then(|group| read_text(group.join("pids.events")).ok());
-        events.and_then(|events| keyed_number(&events, "max")).unwrap_or(0)
+        events
+            .and_then(|events| keyed_number(&events, "max"))
+            .unwrap_or(0)
     }
 
     /// Removes the groups; the run's processes are dead, and the kernel may need a moment to forget them.
@@ -261,7 +308,9 @@ pub(crate) fn remove_left(by_root: bool, run: &RunId) {
 fn remove_group(group: &Path) {
     for _ in 0..REMOVE_TRIES_MAX {
         match fs::remove_dir(group) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => std::thread::sleep(REMOVE_PAUSE),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                std::thread::sleep(REMOVE_PAUSE)
+            }
             _ => return,
         }
     }
@@ -274,16 +323,33 @@ fn directory_of(mounts: &str, kind: &str, option: &str, path: &str) -> Option<Pa
         let mut place = place.split(' ').skip(3);
         let (root, point) = (place.next()?, place.next()?);
         let mut file_system = file_system.split(' ');
-        let (found, _, options) = (file_system.next()?, file_system.next()?, file_system.next()?);
-        let fits = found == kind && (option.is_empty() || options.split(',').any(|name| name == option));
+        let (found, _, options) = (
+            file_system.next()?,
+            file_system.next()?,
+            file_system.next()?,
+        );
+        let fits =
+            found == kind && (option.is_empty() || options.split(',').any(|name| name == option));
         let below = Path::new(path).strip_prefix(root).ok()?;
-        fits.then(|| if below.as_os_str().is_empty() { PathBuf::from(point) } else { Path::new(point).join(below) })
+        fits.then(|| {
+            if below.as_os_str().is_empty() {
+                PathBuf::from(point)
+            } else {
+                Path::new(point).join(below)
+            }
+        })
     })
 }
 
 /// The number behind `key ` at the start of a line.
 fn keyed_number(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(key)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
 fn write(file: &Path, text: &str) -> io::Result<()> {
@@ -313,14 +379,28 @@ mod tests {
     #[test]
     fn a_group_is_found_below_its_mount_point() {
         for (kind, option, path, expected) in [
-            ("cgroup", "memory", "/a/b", Some("/sys/fs/cgroup/memory/a/b")),
+            (
+                "cgroup",
+                "memory",
+                "/a/b",
+                Some("/sys/fs/cgroup/memory/a/b"),
+            ),
             ("cgroup", "cpuacct", "/", Some("/sys/fs/cgroup/cpu,cpuacct")),
-            ("cgroup", "pids", "/docker/abc/x", Some("/sys/fs/cgroup/pids/x")),
+            (
+                "cgroup",
+                "pids",
+                "/docker/abc/x",
+                Some("/sys/fs/cgroup/pids/x"),
+            ),
             ("cgroup", "pids", "/elsewhere", None),
             ("cgroup2", "", "/u", Some("/sys/fs/cgroup/unified/u")),
             ("cgroup", "rdma", "/", None),
         ] {
-            assert_eq!(directory_of(MOUNTS, kind, option, path), expected.map(PathBuf::from), "{kind} {option} {path}");
+            assert_eq!(
+                directory_of(MOUNTS, kind, option, path),
+                expected.map(PathBuf::from),
+                "{kind} {option} {path}"
+            );
         }
     }
 

@@ -34,7 +34,13 @@ pub(crate) fn collect(out: &OwnedFd, into: &OwnedFd) -> io::Result<Collected> {
 }
 
 impl Collected {
-    fn directory(&mut self, directory: &OwnedFd, prefix: &str, depth: usize, into: &OwnedFd) -> io::Result<()> {
+    fn directory(
+        &mut self,
+        directory: &OwnedFd,
+        prefix: &str,
+        depth: usize,
+        into: &OwnedFd,
+    ) -> io::Result<()> {
         let mut names = Vec::new();
         for entry in Dir::read_from(directory)? {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -43,7 +49,10 @@ impl Collected {
             }
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                self.left_out.push((format!("{prefix}..."), format!("more than {ENTRIES_MAX} entries")));
+                self.left_out.push((
+                    format!("{prefix}..."),
+                    format!("more than {ENTRIES_MAX} entries"),
+                ));
                 return Ok(());
             }
         }
@@ -51,22 +60,43 @@ impl Collected {
         for name in names {
             match String::from_utf8(name) {
                 Ok(name) => self.entry(directory, prefix, &name, depth, into)?,
-                Err(name) => self.refuse(prefix, &String::from_utf8_lossy(name.as_bytes()), "its name is not UTF-8"),
+                Err(name) => self.refuse(
+                    prefix,
+                    &String::from_utf8_lossy(name.as_bytes()),
+                    "its name is not UTF-8",
+                ),
             }
         }
         Ok(())
     }
 
     fn refuse(&mut self, prefix: &str, name: &str, reason: &str) {
-        self.left_out.push((format!("{prefix}{name}"), reason.to_owned()));
+        self.left_out
+            .push((format!("{prefix}{name}"), reason.to_owned()));
     }
 
-    fn entry(&mut self, parent: &OwnedFd, prefix: &str, name: &str, depth: usize, into: &OwnedFd) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    fn entry(
+        &mut self,
+        parent: &OwnedFd,
+        prefix: &str,
+        name: &str,
+        depth: usize,
+        into: &OwnedFd,
+    ) -> io::Result<()> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
             Ok(opened) => opened,
-            Err(rustix::io::Errno::LOOP) => return Ok(self.refuse(prefix, name, "it is a link")),
-            Err(errno) => return Ok(self.refuse(prefix, name, &errno.to_string())),
+            Err(errno) => {
+                let is_link = errno == rustix::io::Errno::LOOP;
+                let reason = if is_link {
+                    "it is a link".to_owned()
+                } else {
+                    errno.to_string()
+                };
+                self.refuse(prefix, name, &reason);
+                return Ok(());
+            }
         };
         let stat = rustix::fs::fstat(&opened)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -86,7 +116,8 @@ impl Collected {
 
     fn bring_back(&mut self, file: OwnedFd, name: String, into: &OwnedFd) -> io::Result<()> {
         let copy = self.left.len().to_string();
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let target = rustix::fs::openat(into, copy.as_str(), flags, Mode::from_raw_mode(0o600))?;
         let mut target = File::from(target);
         // The scratch limit bounds what is copied: every process that could write more is dead.

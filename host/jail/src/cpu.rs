@@ -23,10 +23,16 @@ pub(crate) fn of_tree(init: Pid) -> Duration {
         }
         let stat = read_text(format!("/proc/{process}/stat")).unwrap_or_default();
         ticks = ticks.saturating_add(used(&stat));
-        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { continue };
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+            continue;
+        };
         for thread in threads.flatten() {
             let children = read_text(thread.path().join("children")).unwrap_or_default();
-            waiting.extend(children.split_ascii_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+            waiting.extend(
+                children
+                    .split_ascii_whitespace()
+                    .filter_map(|child| child.parse::<i32>().ok()),
+            );
         }
     }
     TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
@@ -35,8 +41,15 @@ pub(crate) fn of_tree(init: Pid) -> Duration {
 /// Own and waited-for time of one line of `/proc/PID/stat`, in ticks.
 fn used(stat: &str) -> u64 {
     // The name of the program stands in parentheses and may hold anything, parentheses too.
-    let Some((_, fields)) = stat.rsplit_once(')') else { return 0 };
-    fields.split_ascii_whitespace().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum()
+    let Some((_, fields)) = stat.rsplit_once(')') else {
+        return 0;
+    };
+    fields
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(4)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum()
 }
 
 #[cfg(test)]

@@ -69,12 +69,20 @@ pub(crate) fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, Setu
     let stat = rustix::fs::fstat(&fd).map_err(|errno| SetupError::opening(step(), errno))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if !kind.is_dir() && !kind.is_file() {
-        return Err(SetupError::unfit(step(), "it is neither a file nor a directory"));
+        return Err(SetupError::unfit(
+            step(),
+            "it is neither a file nor a directory",
+        ));
     }
     refuse_kernel_file_system(&fd, &step)?;
     let never = existing(never);
     refuse_below(path, &fd, &stat, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
-    let mut guarded = Guarded { fd, stat, hidden: Vec::new(), held: Vec::new() };
+    let mut guarded = Guarded {
+        fd,
+        stat,
+        hidden: Vec::new(),
+        held: Vec::new(),
+    };
     if kind.is_dir() {
         guarded.hidden = hidden_below(path, &never);
         if opening.writable {
@@ -89,11 +97,20 @@ pub(crate) fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, Setu
 
 fn open_place(path: &Path) -> Result<OwnedFd, SetupError> {
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(rustix::fs::CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(|errno| {
+    rustix::fs::openat2(
+        rustix::fs::CWD,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )
+    .map_err(|errno| {
         let error = SetupError::opening(format!("open `{}` to the run", path.display()), errno);
         match errno {
             Errno::LOOP => name_the_link(path, error),
-            Errno::NOENT => error.hinting("a path must exist to be granted; make it first, or grant the directory above it"),
+            Errno::NOENT => error.hinting(
+                "a path must exist to be granted; make it first, or grant the directory above it",
+            ),
             _ => error,
         }
     })
@@ -104,30 +121,54 @@ fn name_the_link(path: &Path, error: SetupError) -> SetupError {
     let mut ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.reverse();
     for ancestor in ancestors {
-        let Ok(target) = fs::read_link(ancestor) else { continue };
+        let Ok(target) = fs::read_link(ancestor) else {
+            continue;
+        };
         let target = ancestor.parent().unwrap_or(ancestor).join(target);
         let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
-        let meant = if rest.as_os_str().is_empty() { target.clone() } else { target.join(rest) };
-        let cause = format!("`{}` is a link to `{}`", ancestor.display(), target.display());
-        let hint = format!("grants follow no links; name the place itself: {}", meant.display());
+        let meant = if rest.as_os_str().is_empty() {
+            target.clone()
+        } else {
+            target.join(rest)
+        };
+        let cause = format!(
+            "`{}` is a link to `{}`",
+            ancestor.display(),
+            target.display()
+        );
+        let hint = format!(
+            "grants follow no links; name the place itself: {}",
+            meant.display()
+        );
         return SetupError { cause, ..error }.hinting(hint);
     }
     error
 }
 
 fn refuse_kernel_file_system(fd: &OwnedFd, step: &impl Fn() -> String) -> Result<(), SetupError> {
-    let kind = rustix::fs::fstatfs(fd).map_err(|errno| SetupError::opening(step(), errno))?.f_type;
+    let kind = rustix::fs::fstatfs(fd)
+        .map_err(|errno| SetupError::opening(step(), errno))?
+        .f_type;
     match KERNEL_FILE_SYSTEMS.iter().find(|(magic, _)| *magic == kind) {
-        Some((_, name)) => Err(SetupError::unfit(step(), &format!("no grant opens a `{name}` file system"))),
-        None if is_devtmpfs(fd) => Err(SetupError::unfit(step(), "no grant opens the machine's devices")),
+        Some((_, name)) => Err(SetupError::unfit(
+            step(),
+            &format!("no grant opens a `{name}` file system"),
+        )),
+        None if is_devtmpfs(fd) => Err(SetupError::unfit(
+            step(),
+            "no grant opens the machine's devices",
+        )),
         None => Ok(()),
     }
 }
 
 /// devtmpfs answers as tmpfs does, so it is known by the device number of `/dev`.
 fn is_devtmpfs(fd: &OwnedFd) -> bool {
-    let (Ok(here), Ok(devices)) = (rustix::fs::fstat(fd), rustix::fs::stat("/dev")) else { return false };
-    here.st_dev == devices.st_dev && rustix::fs::stat("/").is_ok_and(|root| root.st_dev != here.st_dev)
+    let (Ok(here), Ok(devices)) = (rustix::fs::fstat(fd), rustix::fs::stat("/dev")) else {
+        return false;
+    };
+    here.st_dev == devices.st_dev
+        && rustix::fs::stat("/").is_ok_and(|root| root.st_dev != here.st_dev)
 }
 
 /// One of host's own places that exists on this machine.
@@ -140,7 +181,10 @@ fn existing(never: &[PathBuf]) -> Vec<Never> {
     let found = never.iter().filter_map(|path| {
         let path = fs::canonicalize(path).ok()?;
         let stat = rustix::fs::stat(&path).ok()?;
-        Some(Never { identity: identity(&stat), path })
+        Some(Never {
+            identity: identity(&stat),
+            path,
+        })
     });
     found.collect()
 }
@@ -187,13 +231,20 @@ fn directory_of(path: &Path, opened: &OwnedFd, stat: &Stat) -> Result<OwnedFd, E
     let name = path.file_name().unwrap_or_default();
     let found = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     // A file that was moved since it was opened is looked for nowhere else.
-    if identity(&found) == identity(stat) { Ok(parent) } else { Err(Errno::STALE) }
+    if identity(&found) == identity(stat) {
+        Ok(parent)
+    } else {
+        Err(Errno::STALE)
+    }
 }
 
 /// A task that may write above one of host's own places could move it out of its cover.
 fn refuse_own_inside(path: &Path, never: &[Never]) -> Result<(), String> {
     match never.iter().find(|place| place.path.starts_with(path)) {
-        Some(place) => Err(format!("host's own `{}` lies in it; grant the directories that are needed, one by one", place.path.display())),
+        Some(place) => Err(format!(
+            "host's own `{}` lies in it; grant the directories that are needed, one by one",
+            place.path.display()
+        )),
         None => Ok(()),
     }
 }
@@ -205,16 +256,28 @@ fn hidden_below(path: &Path, never: &[Never]) -> Vec<PathBuf> {
     let kernel = mounts.lines().filter_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
         let kind = kind.split(' ').next()?;
-        let forbidden = kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind);
+        let forbidden =
+            kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind);
         forbidden.then(|| unescape(place.split(' ').nth(4).unwrap_or_default()))
     });
-    own.chain(kernel).filter(|place| place != path && place.starts_with(path)).collect()
+    own.chain(kernel)
+        .filter(|place| place != path && place.starts_with(path))
+        .collect()
 }
 
 /// mountinfo writes blanks and backslashes as three octal digits.
 fn unescape(text: &str) -> PathBuf {
-    let plain = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-    PathBuf::from(plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
+    let plain = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    PathBuf::from(
+        plain
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
+    )
 }
 
 /// The set-id and capability files of a writable tree, relative to it, on its own file system and on those below.
@@ -228,17 +291,28 @@ fn set_id_files(root: &Path, guarded: &Guarded) -> Result<Vec<PathBuf>, SetupErr
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         // What we may not list, the task may list only with the same rights or its owner's.
         let opened = rustix::fs::openat2(&guarded.fd, &directory, flags, Mode::empty(), resolve);
-        let Ok(listing) = opened.and_then(Dir::new) else { continue };
+        let Ok(listing) = opened.and_then(Dir::new) else {
+            continue;
+        };
         for entry in Listing(listing) {
             let (name, opened) = entry.map_err(|errno| SetupError::opening(step(), errno))?;
             entries += 1;
             if entries > WALK_ENTRIES_MAX {
-                let cause = format!("it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files");
-                return Err(SetupError::unfit(step(), &cause).hinting("grant the part of it that the task writes"));
+                let cause = format!(
+                    "it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files"
+                );
+                return Err(SetupError::unfit(step(), &cause)
+                    .hinting("grant the part of it that the task writes"));
             }
-            let Some((stat, lends)) = opened else { continue };
+            let Some((stat, lends)) = opened else {
+                continue;
+            };
             let path = directory.join(std::ffi::OsStr::from_bytes(&name));
-            let hidden = || guarded.hidden.contains(&root.join(path.strip_prefix(".").unwrap_or(&path)));
+            let hidden = || {
+                guarded
+                    .hidden
+                    .contains(&root.join(path.strip_prefix(".").unwrap_or(&path)))
+            };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory if !hidden() => waiting.push(path),
                 FileType::RegularFile if lends => found.push(path),
@@ -268,7 +342,9 @@ impl Iterator for Listing {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let Ok(directory) = self.0.fd() else { return Some(Err(Errno::BADF)) };
+            let Ok(directory) = self.0.fd() else {
+                return Some(Err(Errno::BADF));
+            };
             let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
             let looked = stat.map(|stat| (stat, lends_rights(directory, name, &stat)));
             return Some(Ok((name.to_bytes().to_vec(), looked)));
@@ -303,8 +379,16 @@ fn has_file_capabilities(directory: impl AsFd, name: &CStr) -> bool {
 /// Opens a file that was found below what was opened, for cloning its mount.
 pub(crate) fn below(guarded: &Guarded, path: &Path) -> Result<OwnedFd, SetupError> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    rustix::fs::openat2(&guarded.fd, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
-        .map_err(|errno| SetupError::opening(format!("hold the set-id file `{}`", path.display()), errno))
+    rustix::fs::openat2(
+        &guarded.fd,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )
+    .map_err(|errno| {
+        SetupError::opening(format!("hold the set-id file `{}`", path.display()), errno)
+    })
 }
 
 /// The user and group that own what was opened.

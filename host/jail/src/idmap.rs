@@ -5,6 +5,7 @@
 //! kept by a descriptor after the child is gone.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
@@ -28,17 +29,24 @@ impl IdMaps {
             Who::Throwaway { id } => Some(id),
             Who::RunAs { .. } | Who::Caller { .. } => None,
         };
-        Self { shown_as, made: BTreeMap::new() }
+        Self {
+            shown_as,
+            made: BTreeMap::new(),
+        }
     }
 
     /// The namespace that shows `owner` as the jailed user, if this run maps owners at all.
     pub(crate) fn of(&mut self, owner: (u32, u32)) -> Result<Option<&OwnedFd>, SetupError> {
-        let Some(id) = self.shown_as else { return Ok(None) };
-        if !self.made.contains_key(&owner) {
-            let namespace = make(owner, id).step("map the owner of a granted directory")?;
-            self.made.insert(owner, namespace);
-        }
-        Ok(self.made.get(&owner))
+        let Some(id) = self.shown_as else {
+            return Ok(None);
+        };
+        let made = match self.made.entry(owner) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(make(owner, id).step("map the owner of a granted directory")?)
+            }
+        };
+        Ok(Some(made))
     }
 }
 
@@ -52,7 +60,11 @@ pub(crate) fn make((user, group): (u32, u32), id: u32) -> std::io::Result<OwnedF
     let described = (|| {
         crate::write_file(&format!("{proc}/uid_map"), &format!("{user} {id} 1"))?;
         crate::write_file(&format!("{proc}/gid_map"), &format!("{group} {id} 1"))?;
-        Ok(rustix::fs::open(format!("{proc}/ns/user"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+        Ok(rustix::fs::open(
+            format!("{proc}/ns/user"),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
     })();
     rustix::process::pidfd_send_signal(&cloned.pidfd, Signal::KILL)?;
     rustix::process::waitid(WaitId::Pid(cloned.pid), WaitIdOptions::EXITED)?;

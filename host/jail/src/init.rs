@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Mode};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
 };
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{Gid, Uid};
@@ -80,9 +81,15 @@ impl Init<'_> {
         rustix::system::sethostname(HOSTNAME.as_bytes()).step("set the host name")?;
         loopback_up().step("bring loopback up")?;
         rlimits::set(&self.recipe.limits, self.fallbacks).step("set the limits")?;
-        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide from tracers")?;
-        let ready = FromInit::Ready { notes: tree.notes, not_opened: tree.not_opened };
-        self.channel.say(&ready, Some(out.as_fd())).step("report to the keeper")
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .step("hide from tracers")?;
+        let ready = FromInit::Ready {
+            notes: tree.notes,
+            not_opened: tree.not_opened,
+        };
+        self.channel
+            .say(&ready, Some(out.as_fd()))
+            .step("report to the keeper")
     }
 
     fn change_ids(&self) -> Result<(), SetupError> {
@@ -103,12 +110,19 @@ impl Init<'_> {
     }
 
     fn die_with_keeper(&self) -> Result<(), SetupError> {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with the keeper")?;
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .step("die with the keeper")?;
         // ORDER: the keeper may have died before the signal was armed; then its end of the channel is closed.
         let mut polled = [PollFd::new(&self.channel, PollFlags::IN)];
-        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = rustix::time::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         rustix::event::poll(&mut polled, Some(&now)).step("die with the keeper")?;
-        if polled.iter().any(|poll| poll.revents().contains(PollFlags::HUP)) {
+        if polled
+            .iter()
+            .any(|poll| poll.revents().contains(PollFlags::HUP))
+        {
             sys::leave(1);
         }
         Ok(())
@@ -116,7 +130,9 @@ impl Init<'_> {
 
     /// Waits for every process of the jail that is left to init, until the task itself has ended.
     fn reap(self, task: Pid) -> ! {
-        let Self { channel, streams, .. } = self;
+        let Self {
+            channel, streams, ..
+        } = self;
         drop(streams);
         if task::drop_capabilities().is_err() {
             sys::leave(1);
@@ -139,17 +155,21 @@ impl Init<'_> {
 
 /// Attaches the tree over `/tmp`; returns the directory for files that come back.
 fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
-    move_mount(&tree.root, rustix::fs::CWD, Path::new("/tmp")).step("mount the root file system")?;
+    move_mount(&tree.root, rustix::fs::CWD, Path::new("/tmp"))
+        .step("mount the root file system")?;
     let root = &tree.root;
-    move_mount(&tree.scratch, root, Path::new(SCRATCH_STAND)).step("mount the scratch file system")?;
+    move_mount(&tree.scratch, root, Path::new(SCRATCH_STAND))
+        .step("mount the scratch file system")?;
     let out = mounts::open_dir(&tree.scratch, "out").step("open the directory for results")?;
     for (part, place) in SCRATCH_PARTS {
         let from = Path::new(SCRATCH_STAND).join(part);
         let mount = clone_of(root, &from).step("bind the scratch directories")?;
-        move_mount(&mount, root, &mounts::relative(Path::new(place))).step("bind the scratch directories")?;
+        move_mount(&mount, root, &mounts::relative(Path::new(place)))
+            .step("bind the scratch directories")?;
     }
     rustix::process::fchdir(root).step("enter the root file system")?;
-    rustix::mount::unmount(SCRATCH_STAND, UnmountFlags::DETACH).step("hide the scratch file system")?;
+    rustix::mount::unmount(SCRATCH_STAND, UnmountFlags::DETACH)
+        .step("hide the scratch file system")?;
     for Attach { mount, target } in &tree.attach {
         move_mount(mount, root, target).step(&format!("mount `/{}`", target.display()))?;
     }
@@ -163,16 +183,42 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
 /// Mounts the process file system, with everything covered that tells of the machine or changes it.
 fn proc(root: &OwnedFd) -> Result<(), SetupError> {
     const COVERED: [&str; 26] = [
-        "acpi", "asound", "bus", "cmdline", "config.gz", "driver", "fs", "interrupts", "iomem", "ioports", "irq",
-        "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules", "sched_debug", "scsi",
-        "slabinfo", "softirqs", "sysrq-trigger", "timer_list", "timer_stats", "vmallocinfo",
+        "acpi",
+        "asound",
+        "bus",
+        "cmdline",
+        "config.gz",
+        "driver",
+        "fs",
+        "interrupts",
+        "iomem",
+        "ioports",
+        "irq",
+        "kallsyms",
+        "kcore",
+        "key-users",
+        "keys",
+        "kmsg",
+        "latency_stats",
+        "modules",
+        "sched_debug",
+        "scsi",
+        "slabinfo",
+        "softirqs",
+        "sysrq-trigger",
+        "timer_list",
+        "timer_stats",
+        "vmallocinfo",
     ];
     const STEP: &str = "mount proc";
     let context = rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step(STEP)?;
     rustix::mount::fsconfig_set_string(context.as_fd(), "hidepid", "invisible").step(STEP)?;
     rustix::mount::fsconfig_create(context.as_fd()).step(STEP)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(STEP)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        .step(STEP)?;
     move_mount(&mount, root, Path::new("proc")).step(STEP)?;
     for name in COVERED {
         match cover(root, &Path::new("proc").join(name)) {
@@ -182,7 +228,11 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         }
     }
     let sys = clone_of(root, Path::new("proc/sys")).step("make proc/sys read only")?;
-    let read_only = MountChange { set: libc::MOUNT_ATTR_RDONLY, userns: None, recursive: true };
+    let read_only = MountChange {
+        set: libc::MOUNT_ATTR_RDONLY,
+        userns: None,
+        recursive: true,
+    };
     sys::mount_setattr(sys.as_fd(), &read_only).step("make proc/sys read only")?;
     move_mount(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
 }
@@ -191,7 +241,11 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
 fn cover(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
     let found = rustix::fs::statat(root, target, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
     let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
-    let with = if is_dir { PathBuf::from(EMPTY_DIR) } else { PathBuf::from("dev/null") };
+    let with = if is_dir {
+        PathBuf::from(EMPTY_DIR)
+    } else {
+        PathBuf::from("dev/null")
+    };
     move_mount(&clone_of(root, &with)?, root, target)
 }
 
@@ -204,11 +258,21 @@ fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
 }
 
 fn move_mount(mount: &OwnedFd, root: impl AsFd, target: &Path) -> rustix::io::Result<()> {
-    rustix::mount::move_mount(mount, OsStr::new(""), root, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    rustix::mount::move_mount(
+        mount,
+        OsStr::new(""),
+        root,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
 }
 
 fn clone_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
-    rustix::mount::open_tree(root, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+    rustix::mount::open_tree(
+        root,
+        path,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )
 }
 
 /// Asks the kernel by netlink to set the first interface, loopback, up.
@@ -218,7 +282,12 @@ fn loopback_up() -> rustix::io::Result<()> {
     const NLM_F_REQUEST: u16 = 1;
     const IFF_UP: u32 = 1;
     const LOOPBACK: i32 = 1;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     // struct nlmsghdr: length, type, flags, sequence, port; struct ifinfomsg: family, pad, type, index, flags, change.
     let mut message = Vec::with_capacity(32);
     message.extend(32u32.to_ne_bytes());

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
 use crate::recipe::{INSTALL_DIR, JailRecipe, SYSTEM_PATHS};
@@ -41,7 +41,9 @@ pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
     if abi == ABI::Unsupported {
         return Ok(());
     }
-    let mut rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V6 {
         rules = rules.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
     }
@@ -50,7 +52,11 @@ pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
     Ok(())
 }
 
-fn add_rules(rules: RulesetCreated, recipe: &JailRecipe, abi: ABI) -> Result<RulesetCreated, RulesetError> {
+fn add_rules(
+    rules: RulesetCreated,
+    recipe: &JailRecipe,
+    abi: ABI,
+) -> Result<RulesetCreated, RulesetError> {
     let look = AccessFs::ReadFile | AccessFs::ReadDir;
     let run = look | AccessFs::Execute;
     let all = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
@@ -60,7 +66,11 @@ fn add_rules(rules: RulesetCreated, recipe: &JailRecipe, abi: ABI) -> Result<Rul
     }
     // Listing is open everywhere, so that `ls /` works; what is mounted decides what there is to see.
     let mut rules = allow(rules, Path::new("/"), AccessFs::ReadDir.into(), abi)?;
-    for path in SYSTEM_PATHS.iter().map(Path::new).chain(recipe.system_paths.iter().map(|path| path.as_path())) {
+    for path in SYSTEM_PATHS
+        .iter()
+        .map(Path::new)
+        .chain(recipe.system_paths.iter().map(|path| path.as_path()))
+    {
         rules = allow(rules, path, run, abi)?;
     }
     rules = allow(rules, Path::new(INSTALL_DIR), run, abi)?;
@@ -71,15 +81,36 @@ fn add_rules(rules: RulesetCreated, recipe: &JailRecipe, abi: ABI) -> Result<Rul
         rules = allow(rules, Path::new(path), all, abi)?;
     }
     for opening in &recipe.openings {
-        rules = allow(rules, &opening.path, if opening.writable { all } else { run }, abi)?;
+        rules = allow(
+            rules,
+            &opening.path,
+            if opening.writable { all } else { run },
+            abi,
+        )?;
     }
     Ok(rules)
 }
 
 /// Opens `path` to `access`; what does not exist inside needs no rule.
-fn allow(rules: RulesetCreated, path: &Path, access: BitFlags<AccessFs>, abi: ABI) -> Result<RulesetCreated, RulesetError> {
-    let Ok(place) = PathFd::new(path) else { return Ok(rules) };
-    let is_dir = rustix::fs::fstat(&place).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
-    let access = if is_dir { access } else { access & AccessFs::from_file(abi) };
-    if access.is_empty() { Ok(rules) } else { rules.add_rule(PathBeneath::new(place, access)) }
+fn allow(
+    rules: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+    abi: ABI,
+) -> Result<RulesetCreated, RulesetError> {
+    let Ok(place) = PathFd::new(path) else {
+        return Ok(rules);
+    };
+    let is_dir = rustix::fs::fstat(&place)
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
+    let access = if is_dir {
+        access
+    } else {
+        access & AccessFs::from_file(abi)
+    };
+    if access.is_empty() {
+        Ok(rules)
+    } else {
+        rules.add_rule(PathBeneath::new(place, access))
+    }
 }

@@ -22,11 +22,21 @@ const NOSUID_NODEV: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 const IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
 
 /// The device nodes that every task has.
-pub(crate) const DEVICES: [(&str, u32, u32); 5] =
-    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9)];
+pub(crate) const DEVICES: [(&str, u32, u32); 5] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+];
 /// Directories of `/etc` that programs need as they are.
-pub(crate) const ETC_DIRECTORIES: [&str; 5] =
-    ["/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates"];
+pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/ca-certificates",
+];
 /// Room for what the jail itself writes to its root, in bytes and inodes.
 const ROOT_BYTES: u64 = 16 * 1024 * 1024;
 const ROOT_INODES: usize = 8_192;
@@ -62,32 +72,57 @@ pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
     for opening in recipe.openings_in_order() {
         match guard::open(opening, &recipe.never) {
             Ok(opened) => guarded.push((opened, opening.clone())),
-            Err(error) if opening.optional => not_opened.push((opening.path.display().to_string(), error.cause)),
+            Err(error) if opening.optional => {
+                not_opened.push((opening.path.display().to_string(), error.cause))
+            }
             Err(error) => return Err(error),
         }
     }
     let root = skeleton::root(recipe, &guarded, root_file_system(recipe)?)?;
     let scratch = skeleton::scratch(recipe, &guarded, scratch_file_system(recipe)?)?;
-    let mut tree = Tree { root, attach: Vec::new(), scratch, hidden: Vec::new(), not_opened, notes: Vec::new() };
+    let mut tree = Tree {
+        root,
+        attach: Vec::new(),
+        scratch,
+        hidden: Vec::new(),
+        not_opened,
+        notes: Vec::new(),
+    };
     attach_system(recipe, &mut tree)?;
     attach_devices(&mut tree)?;
     let mut maps = IdMaps::for_recipe(recipe);
     for (guarded, opening) in guarded {
         attach_opening(&opening, guarded, &mut maps, &mut tree)?;
     }
-    let change = MountChange { set: RDONLY | NOSUID_NODEV, userns: None, recursive: false };
+    let change = MountChange {
+        set: RDONLY | NOSUID_NODEV,
+        userns: None,
+        recursive: false,
+    };
     sys::mount_setattr(tree.root.as_fd(), &change).step("make the root read only")?;
     Ok(tree)
 }
 
 fn root_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
-    let installed: u64 = recipe.install.iter().map(|file| file.bytes.len() as u64 + 4096).sum();
-    temporary_file_system(ROOT_BYTES + installed, ROOT_INODES + recipe.install.len() * 4, "the root file system")
+    let installed: u64 = recipe
+        .install
+        .iter()
+        .map(|file| file.bytes.len() as u64 + 4096)
+        .sum();
+    temporary_file_system(
+        ROOT_BYTES + installed,
+        ROOT_INODES + recipe.install.len() * 4,
+        "the root file system",
+    )
 }
 
 fn scratch_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
     let inodes = usize::try_from(recipe.limits.inodes()).unwrap_or(usize::MAX);
-    temporary_file_system(recipe.limits.scratch().bytes(), inodes, "the scratch file system")
+    temporary_file_system(
+        recipe.limits.scratch().bytes(),
+        inodes,
+        "the scratch file system",
+    )
 }
 
 /// A tmpfs with these ceilings, attached nowhere.
@@ -111,9 +146,16 @@ fn attach_system(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError>
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             let step = format!("mount `{}`", path.display());
             let mount = clone_of_path(path).step(&step)?;
-            let change = MountChange { set: RDONLY | NOSUID_NODEV, userns: None, recursive: true };
+            let change = MountChange {
+                set: RDONLY | NOSUID_NODEV,
+                userns: None,
+                recursive: true,
+            };
             sys::mount_setattr(mount.as_fd(), &change).step(&step)?;
-            tree.attach.push(Attach { mount, target: relative(path) });
+            tree.attach.push(Attach {
+                mount,
+                target: relative(path),
+            });
         }
     }
     Ok(())
@@ -125,11 +167,20 @@ fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
         let step = format!("mount `{}`", path.display());
         let mount = clone_of_path(&path).step(&step)?;
         let device = rustix::fs::fstat(&mount).step(&step)?;
-        let (found_major, found_minor) = (rustix::fs::major(device.st_rdev), rustix::fs::minor(device.st_rdev));
+        let (found_major, found_minor) = (
+            rustix::fs::major(device.st_rdev),
+            rustix::fs::minor(device.st_rdev),
+        );
         if device.st_mode & 0o170_000 != 0o020_000 || (found_major, found_minor) != (major, minor) {
-            return Err(SetupError::wall(&step, std::io::Error::other("it is not the device of that name")));
+            return Err(SetupError::wall(
+                &step,
+                std::io::Error::other("it is not the device of that name"),
+            ));
         }
-        tree.attach.push(Attach { mount, target: relative(&path) });
+        tree.attach.push(Attach {
+            mount,
+            target: relative(&path),
+        });
     }
     Ok(())
 }
@@ -144,25 +195,42 @@ fn attach_opening(
     let mode = if opening.writable { 0 } else { RDONLY };
     let map = maps.of(guard::owner(&guarded))?;
     let mut mount = clone_of(&guarded, opening)?;
-    let plain = MountChange { set: mode | NOSUID_NODEV, userns: None, recursive: true };
+    let plain = MountChange {
+        set: mode | NOSUID_NODEV,
+        userns: None,
+        recursive: true,
+    };
     if let Some(map) = map {
-        let mapped = MountChange { set: plain.set | IDMAP, userns: Some(map.as_fd()), recursive: true };
+        let mapped = MountChange {
+            set: plain.set | IDMAP,
+            userns: Some(map.as_fd()),
+            recursive: true,
+        };
         if let Err(error) = sys::mount_setattr(mount.as_fd(), &mapped) {
             if opening.writable {
                 return Err(no_idmap(opening, error));
             }
             let place = opening.path.display();
-            tree.notes.push(("idmap".to_owned(), format!("none on {place}: read with the rights of a stranger")));
+            tree.notes.push((
+                "idmap".to_owned(),
+                format!("none on {place}: read with the rights of a stranger"),
+            ));
             mount = clone_of(&guarded, opening)?;
             set(&mount, &plain, opening)?;
         }
     } else {
         set(&mount, &plain, opening)?;
     }
-    tree.attach.push(Attach { mount, target: relative(&opening.path) });
+    tree.attach.push(Attach {
+        mount,
+        target: relative(&opening.path),
+    });
     for path in &guarded.held {
         let mount = hold(&guarded, path, map)?;
-        tree.attach.push(Attach { mount, target: relative(&opening.path).join(path) });
+        tree.attach.push(Attach {
+            mount,
+            target: relative(&opening.path).join(path),
+        });
     }
     tree.hidden.extend(guarded.hidden);
     Ok(())
@@ -170,17 +238,24 @@ fn attach_opening(
 
 /// A mount of a set-id file to put over itself, read only, so that its content cannot be replaced under its mode.
 fn hold(guarded: &Guarded, path: &Path, map: Option<&OwnedFd>) -> Result<OwnedFd, SetupError> {
-    let failed = |cause: std::io::Error| SetupError::opening(format!("hold the set-id file `{}`", path.display()), cause);
+    let failed = |cause: std::io::Error| {
+        SetupError::opening(format!("hold the set-id file `{}`", path.display()), cause)
+    };
     let place = guard::below(guarded, path)?;
     let mount = clone_of_fd(&place).map_err(|errno| failed(errno.into()))?;
     let idmap = if map.is_some() { IDMAP } else { 0 };
-    let change = MountChange { set: RDONLY | NOSUID_NODEV | idmap, userns: map.map(AsFd::as_fd), recursive: false };
+    let change = MountChange {
+        set: RDONLY | NOSUID_NODEV | idmap,
+        userns: map.map(AsFd::as_fd),
+        recursive: false,
+    };
     sys::mount_setattr(mount.as_fd(), &change).map_err(failed)?;
     Ok(mount)
 }
 
 fn no_idmap(opening: &Opening, cause: std::io::Error) -> SetupError {
-    let owner = std::fs::metadata(&opening.path).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
+    let owner =
+        std::fs::metadata(&opening.path).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
     let owner = owner.map_or_else(|_| "OWNER".to_owned(), |uid| uid.to_string());
     SetupError::opening(format!("map the owner of `{}`", opening.path.display()), cause).hinting(format!(
         "its file system has no id-mapped mounts; run as the user who owns it instead: --allow run.as:OWNER (user id {owner})"
@@ -193,25 +268,41 @@ fn set(mount: &OwnedFd, change: &MountChange<'_>, opening: &Opening) -> Result<(
 }
 
 fn clone_of(guarded: &Guarded, opening: &Opening) -> Result<OwnedFd, SetupError> {
-    let flags = if guarded.is_dir() { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
-    let flags = flags | OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags = if guarded.is_dir() {
+        OpenTreeFlags::AT_RECURSIVE
+    } else {
+        OpenTreeFlags::empty()
+    };
+    let flags = flags
+        | OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
     rustix::mount::open_tree(&guarded.fd, "", flags)
         .map_err(|errno| SetupError::opening(format!("mount `{}`", opening.path.display()), errno))
 }
 
 fn clone_of_fd(place: &OwnedFd) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
     rustix::mount::open_tree(place, "", flags)
 }
 
 fn clone_of_path(path: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
     rustix::mount::open_tree(rustix::fs::CWD, path, flags)
 }
 
 /// Opens a directory of a mount that is attached nowhere yet.
 pub(crate) fn open_dir(mount: &OwnedFd, path: &str) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(mount, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+    rustix::fs::openat(
+        mount,
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        Mode::empty(),
+    )
 }
 
 /// `/a/b` as `a/b`.
@@ -222,7 +313,10 @@ pub(crate) fn relative(path: &Path) -> PathBuf {
 /// Which part of the scratch file system `path` lies in, if any, and the rest of the path there.
 pub(crate) fn in_scratch(path: &Path) -> Option<(&'static str, PathBuf)> {
     SCRATCH_PARTS.iter().find_map(|(part, place)| {
-        let below = path.strip_prefix(place).ok().filter(|below| !below.as_os_str().is_empty())?;
+        let below = path
+            .strip_prefix(place)
+            .ok()
+            .filter(|below| !below.as_os_str().is_empty())?;
         Some((*part, below.to_owned()))
     })
 }

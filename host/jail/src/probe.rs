@@ -45,14 +45,24 @@ pub fn probe(by_root: bool) -> Vec<Wall> {
     let mut walls = vec![namespaces(by_root), seccomp(), host_uid(by_root)];
     walls.extend(control_groups(by_root));
     if by_root {
-        walls.extend(["/", "/var", "/srv"].into_iter().filter(|path| Path::new(path).is_dir()).map(idmapped));
+        walls.extend(
+            ["/", "/var", "/srv"]
+                .into_iter()
+                .filter(|path| Path::new(path).is_dir())
+                .map(idmapped),
+        );
     }
     walls.push(landlock_wall());
     walls
 }
 
 fn wall(name: &str, state: WallState, detail: impl Into<String>, required: bool) -> Wall {
-    Wall { name: name.to_owned(), state, detail: detail.into(), required }
+    Wall {
+        name: name.to_owned(),
+        state,
+        detail: detail.into(),
+        required,
+    }
 }
 
 fn namespaces(by_root: bool) -> Wall {
@@ -61,14 +71,23 @@ fn namespaces(by_root: bool) -> Wall {
         Ok(()) => wall(NAME, WallState::Ok, "", true),
         Err(cause) => {
             let advice = if by_root { "" } else { advice_for_users() };
-            wall(NAME, WallState::Missing, format!("no run can start: {cause}{advice}"), true)
+            wall(
+                NAME,
+                WallState::Missing,
+                format!("no run can start: {cause}{advice}"),
+                true,
+            )
         }
     }
 }
 
 fn advice_for_users() -> &'static str {
-    let restricted = |file: &str, value: &str| read_text(file).is_ok_and(|text| text.trim() == value);
-    if restricted("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+    let restricted =
+        |file: &str, value: &str| read_text(file).is_ok_and(|text| text.trim() == value);
+    if restricted(
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+    ) {
         "; AppArmor keeps user namespaces from ordinary users (sysctl kernel.apparmor_restrict_unprivileged_userns), so give host a profile that allows `userns`"
     } else if restricted("/proc/sys/kernel/unprivileged_userns_clone", "0") {
         "; set the sysctl kernel.unprivileged_userns_clone to 1"
@@ -92,11 +111,20 @@ fn try_namespaces() -> io::Result<()> {
 fn seccomp() -> Wall {
     const NAME: &str = "seccomp, no_new_privs, capability bounding";
     let actions = read_text("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
-    let has = |action| actions.split_ascii_whitespace().any(|found| found == action);
+    let has = |action| {
+        actions
+            .split_ascii_whitespace()
+            .any(|found| found == action)
+    };
     if has("errno") && has("kill_process") && rustix::thread::no_new_privs().is_ok() {
         wall(NAME, WallState::Ok, "", true)
     } else {
-        wall(NAME, WallState::Missing, "no run can start: this kernel filters no system calls", true)
+        wall(
+            NAME,
+            WallState::Missing,
+            "no run can start: this kernel filters no system calls",
+            true,
+        )
     }
 }
 
@@ -105,23 +133,42 @@ fn host_uid(by_root: bool) -> Wall {
         wall("a user id of its own for each run", WallState::Ok, "", true)
     } else {
         let detail = "runs have your own user id and groups; only mounts and Landlock stand between them and your files";
-        wall("a user id of its own for each run", WallState::Partly, detail, false)
+        wall(
+            "a user id of its own for each run",
+            WallState::Partly,
+            detail,
+            false,
+        )
     }
 }
 
 fn control_groups(by_root: bool) -> Vec<Wall> {
     let hierarchies = Hierarchies::discover(by_root);
     let missing = [
-        (Controller::Memory, "memory limit", "the default bounds each process; `--limit memory=` is refused"),
-        (Controller::Pids, "process limit", "RLIMIT_NPROC of the run's own namespace holds it"),
-        (Controller::Cpu, "CPU limit", "summed over the run's processes"),
+        (
+            Controller::Memory,
+            "memory limit",
+            "the default bounds each process; `--limit memory=` is refused",
+        ),
+        (
+            Controller::Pids,
+            "process limit",
+            "RLIMIT_NPROC of the run's own namespace holds it",
+        ),
+        (
+            Controller::Cpu,
+            "CPU limit",
+            "summed over the run's processes",
+        ),
     ];
     let mut walls: Vec<Wall> = missing
         .into_iter()
-        .map(|(controller, name, without)| match hierarchies.source(controller) {
-            Some(source) if by_root => wall(name, WallState::Ok, source, false),
-            _ => wall(name, WallState::Partly, without, false),
-        })
+        .map(
+            |(controller, name, without)| match hierarchies.source(controller) {
+                Some(source) if by_root => wall(name, WallState::Ok, source, false),
+                _ => wall(name, WallState::Partly, without, false),
+            },
+        )
         .collect();
     let (state, detail) = if hierarchies.kills() && by_root {
         (WallState::Ok, "cgroup.kill, and the death of process 1")
@@ -136,7 +183,12 @@ fn idmapped(path: &str) -> Wall {
     let name = format!("id-mapped mounts on {path}");
     match try_idmap(path) {
         Ok(()) => wall(&name, WallState::Ok, "", false),
-        Err(_) => wall(&name, WallState::Missing, "fs.write there needs run.as", false),
+        Err(_) => wall(
+            &name,
+            WallState::Missing,
+            "fs.write there needs run.as",
+            false,
+        ),
     }
 }
 
@@ -145,13 +197,22 @@ fn try_idmap(path: &str) -> io::Result<()> {
     let namespace = idmap::make((0, 0), SOME_ID)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let mount = rustix::mount::open_tree(rustix::fs::CWD, path, flags)?;
-    let change = MountChange { set: libc::MOUNT_ATTR_IDMAP, userns: Some(namespace.as_fd()), recursive: false };
+    let change = MountChange {
+        set: libc::MOUNT_ATTR_IDMAP,
+        userns: Some(namespace.as_fd()),
+        recursive: false,
+    };
     sys::mount_setattr(mount.as_fd(), &change)
 }
 
 fn landlock_wall() -> Wall {
     match landlock::version() {
-        0 => wall("Landlock", WallState::Missing, "mounts carry the file grants alone", false),
+        0 => wall(
+            "Landlock",
+            WallState::Missing,
+            "mounts carry the file grants alone",
+            false,
+        ),
         version @ 1..landlock::ABI_CLOSING_SOCKETS => {
             let detail = format!(
                 "ABI {version} of {}; with a granted path, UNIX sockets are closed to the run",

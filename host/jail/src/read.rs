@@ -9,7 +9,9 @@ const KERNEL_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The text of a file such as `/proc/self/mountinfo`.
 pub(crate) fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(KERNEL_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(KERNEL_FILE_BYTES_MAX)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 

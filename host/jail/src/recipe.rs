@@ -130,13 +130,23 @@ impl JailRecipe {
 
     /// A grant of `/` as one grant for each of `top`, the names of the files and directories in it.
     pub(crate) fn without_root_opening(&self, top: &[String]) -> Self {
-        let (roots, others): (Vec<Opening>, Vec<Opening>) =
-            self.openings.iter().cloned().partition(|opening| opening.path == Path::new("/"));
+        let (roots, others): (Vec<Opening>, Vec<Opening>) = self
+            .openings
+            .iter()
+            .cloned()
+            .partition(|opening| opening.path == Path::new("/"));
         let top = || top.iter().filter(|name| !OWN_TOP.contains(&name.as_str()));
         let expanded = roots.iter().flat_map(|root| {
-            top().map(|name| Opening { path: Path::new("/").join(name), writable: root.writable, optional: true })
+            top().map(|name| Opening {
+                path: Path::new("/").join(name),
+                writable: root.writable,
+                optional: true,
+            })
         });
-        Self { openings: expanded.chain(others).collect(), ..self.clone() }
+        Self {
+            openings: expanded.chain(others).collect(),
+            ..self.clone()
+        }
     }
 
     /// The openings in the order in which they must be mounted: what lies above comes first.
@@ -148,9 +158,18 @@ impl JailRecipe {
     }
 
     /// Whether `path` lies in a part of the jail that is mounted from the machine, given what was opened.
-    pub(crate) fn shown_from_machine<'a>(&'a self, path: &Path, opened: impl Iterator<Item = &'a Opening>) -> bool {
-        let system = SYSTEM_PATHS.iter().map(Path::new).chain(self.system_paths.iter().map(PathBuf::as_path));
+    pub(crate) fn shown_from_machine<'a>(
+        &'a self,
+        path: &Path,
+        opened: impl Iterator<Item = &'a Opening>,
+    ) -> bool {
+        let system = SYSTEM_PATHS
+            .iter()
+            .map(Path::new)
+            .chain(self.system_paths.iter().map(PathBuf::as_path));
         let granted = opened.map(|opening| opening.path.as_path());
-        system.chain(granted).any(|shown| path != shown && path.starts_with(shown))
+        system
+            .chain(granted)
+            .any(|shown| path != shown && path.starts_with(shown))
     }
 }

@@ -34,7 +34,13 @@ pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<(
         lower(resource, ceiling)?;
     }
     let stack = rustix::process::getrlimit(Resource::Stack);
-    rustix::process::setrlimit(Resource::Stack, Rlimit { current: Some(STACK_BYTES_MAX), maximum: stack.maximum })?;
+    rustix::process::setrlimit(
+        Resource::Stack,
+        Rlimit {
+            current: Some(STACK_BYTES_MAX),
+            maximum: stack.maximum,
+        },
+    )?;
     if fallbacks.memory {
         lower(Resource::Data, limits.memory().bytes())?;
     }
@@ -43,6 +49,14 @@ pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<(
 
 /// Never above what this process has itself, which an ordinary user could not raise.
 fn lower(resource: Resource, ceiling: u64) -> rustix::io::Result<()> {
-    let ceiling = rustix::process::getrlimit(resource).maximum.map_or(ceiling, |own| own.min(ceiling));
-    rustix::process::setrlimit(resource, Rlimit { current: Some(ceiling), maximum: Some(ceiling) })
+    let ceiling = rustix::process::getrlimit(resource)
+        .maximum
+        .map_or(ceiling, |own| own.min(ceiling));
+    rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current: Some(ceiling),
+            maximum: Some(ceiling),
+        },
+    )
 }

@@ -43,7 +43,12 @@ impl SetupError {
 
     /// A granted path that must not be opened to a run.
     pub(crate) fn unfit(step: String, cause: &str) -> Self {
-        Self { kind: SetupKind::Opening, step, cause: cause.to_owned(), hint: None }
+        Self {
+            kind: SetupKind::Opening,
+            step,
+            cause: cause.to_owned(),
+            hint: None,
+        }
     }
 
     /// A program that could not be started.
@@ -60,8 +65,17 @@ impl SetupError {
     fn of(kind: SetupKind, step: String, cause: &io::Error) -> Self {
         let text = cause.to_string();
         // The number of the errno helps nobody who reads the message.
-        let cause = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
-        Self { kind, step, cause, hint: None }
+        let cause = text
+            .split(" (os error")
+            .next()
+            .unwrap_or(&text)
+            .to_lowercase();
+        Self {
+            kind,
+            step,
+            cause,
+            hint: None,
+        }
     }
 }
 

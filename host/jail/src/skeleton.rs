@@ -20,15 +20,31 @@ use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
 
 /// The writable parts of a run: their names in the scratch file system and where they appear.
-pub(crate) const SCRATCH_PARTS: [(&str, &str); 4] =
-    [("tmp", "/tmp"), ("work", "/work"), ("out", "/out"), ("shm", "/dev/shm")];
+pub(crate) const SCRATCH_PARTS: [(&str, &str); 4] = [
+    ("tmp", "/tmp"),
+    ("work", "/work"),
+    ("out", "/out"),
+    ("shm", "/dev/shm"),
+];
 /// Where the scratch file system stands for a moment while its parts are bound.
 pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
 pub(crate) const EMPTY_DIR: &str = "dev/empty";
 
-const DIRECTORIES: [&str; 12] =
-    ["etc", "proc", "dev", "dev/shm", "tmp", "run", "work", "out", "task", "var", "dev/empty", "home"];
+const DIRECTORIES: [&str; 12] = [
+    "etc",
+    "proc",
+    "dev",
+    "dev/shm",
+    "tmp",
+    "run",
+    "work",
+    "out",
+    "task",
+    "var",
+    "dev/empty",
+    "home",
+];
 /// Small files of `/etc` that are copied as they are, where the machine has them.
 const ETC_COPIES: [&str; 9] = [
     "/etc/ld.so.cache",
@@ -44,12 +60,17 @@ const ETC_COPIES: [&str; 9] = [
 /// The most that is copied of one such file, in bytes.
 const ETC_COPY_BYTES_MAX: u64 = 1024 * 1024;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
-const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
+const NSSWITCH: &str =
+    "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 /// What the jail calls itself.
 pub(crate) const HOSTNAME: &str = "jail";
 
 /// Fills the root file system `root` for `recipe`.
-pub(crate) fn root(recipe: &JailRecipe, openings: &[(Guarded, Opening)], root: OwnedFd) -> Result<OwnedFd, SetupError> {
+pub(crate) fn root(
+    recipe: &JailRecipe,
+    openings: &[(Guarded, Opening)],
+    root: OwnedFd,
+) -> Result<OwnedFd, SetupError> {
     let writer = Writer { root: &root };
     for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
@@ -61,7 +82,11 @@ pub(crate) fn root(recipe: &JailRecipe, openings: &[(Guarded, Opening)], root: O
     etc(recipe, &writer)?;
     for file in &recipe.install {
         let mode = if file.executable { 0o755 } else { 0o644 };
-        writer.file(&relative(&Path::new(INSTALL_DIR).join(&file.path)), &file.bytes, mode)?;
+        writer.file(
+            &relative(&Path::new(INSTALL_DIR).join(&file.path)),
+            &file.bytes,
+            mode,
+        )?;
     }
     for (guarded, opening) in openings {
         if !is_shown(recipe, openings, &opening.path) && in_scratch(&opening.path).is_none() {
@@ -84,8 +109,14 @@ pub(crate) fn scratch(
         if recipe.who.by_root() {
             let (uid, gid) = recipe.who.outside();
             let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-            rustix::fs::chownat(&scratch, path, owner.0, owner.1, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-                .step("give the scratch directory to the task")?;
+            rustix::fs::chownat(
+                &scratch,
+                path,
+                owner.0,
+                owner.1,
+                rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .step("give the scratch directory to the task")?;
         }
     }
     for (guarded, opening) in openings {
@@ -106,7 +137,9 @@ fn is_shown(recipe: &JailRecipe, openings: &[(Guarded, Opening)], path: &Path) -
 fn system(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
     let own = recipe.system_paths.iter().map(PathBuf::as_path);
     for path in SYSTEM_PATHS.iter().map(Path::new).chain(own) {
-        let Ok(found) = fs::symlink_metadata(path) else { continue };
+        let Ok(found) = fs::symlink_metadata(path) else {
+            continue;
+        };
         if found.is_symlink() {
             let target = fs::read_link(path).step("read a link of the system")?;
             writer.link(&target.to_string_lossy(), &relative(path))?;
@@ -121,9 +154,12 @@ fn devices(writer: &Writer<'_>) -> Result<(), SetupError> {
     for (name, _, _) in DEVICES {
         writer.mount_point(&Path::new("dev").join(name), false)?;
     }
-    for (name, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
-    {
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         writer.link(target, &Path::new("dev").join(name))?;
     }
     Ok(())
@@ -137,7 +173,9 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         passwd.push_str("root:x:0:0:root:/root:/usr/sbin/nologin\n");
         group.push_str("root:x:0:\n");
     }
-    passwd.push_str(&format!("{name}:x:{uid}:{gid}::/work:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"));
+    passwd.push_str(&format!(
+        "{name}:x:{uid}:{gid}::/work:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
+    ));
     group.push_str(&format!("{name}:x:{gid}:\nnogroup:x:65534:\n"));
     for (file, text) in [
         ("passwd", passwd.as_str()),
@@ -150,7 +188,8 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         writer.file(&Path::new("etc").join(file), text.as_bytes(), 0o644)?;
     }
     for path in ETC_COPIES.iter().map(Path::new) {
-        if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= ETC_COPY_BYTES_MAX)
+        if fs::metadata(path)
+            .is_ok_and(|found| found.is_file() && found.len() <= ETC_COPY_BYTES_MAX)
             && let Ok(bytes) = read_whole(path)
         {
             writer.file(&relative(path), &bytes, 0o644)?;
@@ -167,7 +206,9 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
 fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(ETC_COPY_BYTES_MAX).read_to_end(&mut bytes)?;
+    fs::File::open(path)?
+        .take(ETC_COPY_BYTES_MAX)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -188,7 +229,9 @@ impl Writer<'_> {
     fn parents(&self, path: &Path) -> Result<(), SetupError> {
         let mut walked = PathBuf::new();
         for component in path.parent().unwrap_or(Path::new("")).components() {
-            let Component::Normal(name) = component else { return Err(failed(path, Errno::INVAL)) };
+            let Component::Normal(name) = component else {
+                return Err(failed(path, Errno::INVAL));
+            };
             walked.push(name);
             self.directory(&walked)?;
         }
@@ -197,7 +240,8 @@ impl Writer<'_> {
 
     fn file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), SetupError> {
         self.parents(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(mode));
         let mut file = fs::File::from(file.map_err(|errno| failed(path, errno))?);
         file.write_all(bytes).map_err(|cause| failed(path, cause))?;
@@ -205,7 +249,8 @@ impl Writer<'_> {
     }
 
     fn link(&self, target: &str, path: &Path) -> Result<(), SetupError> {
-        rustix::fs::symlinkat(OsStr::new(target), self.root, path).map_err(|errno| failed(path, errno))
+        rustix::fs::symlinkat(OsStr::new(target), self.root, path)
+            .map_err(|errno| failed(path, errno))
     }
 
     /// Makes an empty directory or file to mount on.

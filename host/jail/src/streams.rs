@@ -38,7 +38,15 @@ impl Stream {
     pub(crate) fn new(into: OwnedFd, bytes_max: u64) -> io::Result<(Self, OwnedFd)> {
         let (from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&from, rustix::fs::OFlags::NONBLOCK)?;
-        Ok((Self { from: Some(from), into, bytes_max, kept: StreamKept::default() }, to))
+        Ok((
+            Self {
+                from: Some(from),
+                into,
+                bytes_max,
+                kept: StreamKept::default(),
+            },
+            to,
+        ))
     }
 
     /// The descriptor to wait for, while the stream is open.
@@ -53,7 +61,9 @@ impl Stream {
 
     /// Moves what waits, at most one piece.
     pub(crate) fn step(&mut self, piece: &mut [u8; PIECE_BYTES_MAX]) -> io::Result<Moved> {
-        let Some(from) = &self.from else { return Ok(Moved::End) };
+        let Some(from) = &self.from else {
+            return Ok(Moved::End);
+        };
         let read = match rustix::io::read(from, &mut piece[..]) {
             Ok(read) => read,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(Moved::Nothing),

@@ -3,7 +3,10 @@
 //! This is the only file of the room with `unsafe`. Every function returns an [`io::Result`] and keeps
 //! no state. All of them run in processes that have one thread, which [`crate::keeper`] checks before it
 //! forks; where a note relies on that, it says so.
-#![expect(unsafe_code, reason = "clone3, fork, execve, mount_setattr and signal masks have no safe binding")]
+#![expect(
+    unsafe_code,
+    reason = "clone3, fork, execve, mount_setattr and signal masks have no safe binding"
+)]
 
 use std::ffi::CStr;
 use std::io;
@@ -58,7 +61,13 @@ pub(crate) fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Resu
     }
     // SAFETY: no stack and no CLONE_VM, so the child goes on with a copy of this memory, as after fork(2).
     // The process has one thread, so no lock of the allocator is held by a thread that the child lacks.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut args,
+            size_of::<libc::clone_args>(),
+        )
+    };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),
@@ -111,8 +120,14 @@ pub(crate) fn mount_setattr(tree: BorrowedFd<'_>, change: &MountChange<'_>) -> i
     // SAFETY: `mount_attr` is plain integers, for which all zeroes is a valid value.
     let mut attr: libc::mount_attr = unsafe { std::mem::zeroed() };
     attr.attr_set = change.set;
-    attr.userns_fd = change.userns.map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs()));
-    let recursive = if change.recursive { libc::AT_RECURSIVE } else { 0 };
+    attr.userns_fd = change
+        .userns
+        .map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs()));
+    let recursive = if change.recursive {
+        libc::AT_RECURSIVE
+    } else {
+        0
+    };
     // SAFETY: the path is a static C string, `attr` outlives the call and its true size is passed with it.
     let rc = unsafe {
         libc::syscall(
@@ -130,7 +145,14 @@ pub(crate) fn mount_setattr(tree: BorrowedFd<'_>, change: &MountChange<'_>) -> i
 /// Marks every descriptor from 3 on as closed on exec.
 pub(crate) fn close_on_exec_from_3() -> io::Result<()> {
     // SAFETY: only flags of descriptors change; none is closed under an owner.
-    let rc = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     done(rc)
 }
 
@@ -139,7 +161,12 @@ pub(crate) fn landlock_abi() -> i32 {
     const CREATE_RULESET_VERSION: u32 = 1;
     // SAFETY: with this flag the call takes no attributes and only answers a number.
     let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, CREATE_RULESET_VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<u8>(),
+            0usize,
+            CREATE_RULESET_VERSION,
+        )
     };
     i32::try_from(abi).unwrap_or(0).max(0)
 }
@@ -161,13 +188,24 @@ pub(crate) fn default_signals() -> io::Result<()> {
 }
 
 fn done(rc: libc::c_long) -> io::Result<()> {
-    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if rc == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn positive_pid(pid: libc::c_long) -> io::Result<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the kernel gave a strange process id"))
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::other("the kernel gave a strange process id"))
 }
 
 fn null_ended(strings: &[&CStr]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|string| string.as_ptr())
+        .chain([std::ptr::null()])
+        .collect()
 }

@@ -37,20 +37,31 @@ const SHELL: &CStr = c"/bin/sh";
 const FIRST_LINE_BYTES_MAX: usize = 256;
 
 /// Becomes the program of `recipe`; returns only what went wrong.
-pub(crate) fn become_program(recipe: &JailRecipe, streams: &Streams, filter: &BpfProgram) -> SetupError {
+pub(crate) fn become_program(
+    recipe: &JailRecipe,
+    streams: &Streams,
+    filter: &BpfProgram,
+) -> SetupError {
     match confine(recipe, streams, filter) {
         Ok(start) => start.exec(recipe),
         Err(error) => error,
     }
 }
 
-fn confine(recipe: &JailRecipe, streams: &Streams, filter: &BpfProgram) -> Result<Start, SetupError> {
+fn confine(
+    recipe: &JailRecipe,
+    streams: &Streams,
+    filter: &BpfProgram,
+) -> Result<Start, SetupError> {
     let start = Start::new(recipe)?;
     rustix::process::setsid().step("leave the session")?;
     drop_capabilities()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with init")?;
     landlock::restrict(recipe).map_err(|cause| {
-        SetupError::wall("bind the run by Landlock", std::io::Error::other(cause.to_string()))
+        SetupError::wall(
+            "bind the run by Landlock",
+            std::io::Error::other(cause.to_string()),
+        )
     })?;
     rustix::stdio::dup2_stdin(&streams.stdin).step("set up standard input")?;
     rustix::stdio::dup2_stdout(&streams.stdout).step("set up standard output")?;
@@ -58,8 +69,12 @@ fn confine(recipe: &JailRecipe, streams: &Streams, filter: &BpfProgram) -> Resul
     sys::default_signals().step("reset signals")?;
     sys::close_on_exec_from_3().step("close descriptors")?;
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
-    seccompiler::apply_filter(filter)
-        .map_err(|cause| SetupError::wall("filter system calls", std::io::Error::other(cause.to_string())))?;
+    seccompiler::apply_filter(filter).map_err(|cause| {
+        SetupError::wall(
+            "filter system calls",
+            std::io::Error::other(cause.to_string()),
+        )
+    })?;
     Ok(start)
 }
 
@@ -84,7 +99,11 @@ pub(crate) fn drop_capabilities() -> Result<(), SetupError> {
     rustix::thread::set_capabilities_secure_bits(bits).step("lock the secure bits")?;
     rustix::thread::clear_ambient_capability_set().step("clear ambient capabilities")?;
     let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
     rustix::thread::set_capabilities(None, sets).step("drop capabilities")?;
     rustix::thread::set_no_new_privs(true).step("forbid new privileges")
 }
@@ -99,9 +118,15 @@ impl Start {
     fn new(recipe: &JailRecipe) -> Result<Self, SetupError> {
         let nul = || SetupError::program("start the program".to_owned(), Errno::INVAL);
         let program = CString::new(recipe.program.as_os_str().as_bytes()).map_err(|_| nul())?;
-        let variables = recipe.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        let variables = recipe
+            .environment
+            .iter()
+            .map(|(name, value)| CString::new(format!("{name}={value}")));
         let environment = variables.collect::<Result<_, _>>().map_err(|_| nul())?;
-        Ok(Self { program, environment })
+        Ok(Self {
+            program,
+            environment,
+        })
     }
 
     fn exec(&self, recipe: &JailRecipe) -> SetupError {
@@ -118,17 +143,40 @@ impl Start {
 
 /// A missing interpreter answers as a missing program does; says which it is.
 fn explain(program: &Path, error: SetupError) -> SetupError {
-    let first_line = rustix::fs::open(program, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).ok().and_then(|file| {
+    let first_line = rustix::fs::open(
+        program,
+        rustix::fs::OFlags::RDONLY,
+        rustix::fs::Mode::empty(),
+    )
+    .ok()
+    .and_then(|file| {
         let mut bytes = [0; FIRST_LINE_BYTES_MAX];
         let read = rustix::io::read(file, &mut bytes[..]).ok()?;
         let text = String::from_utf8_lossy(bytes.get(..read)?).into_owned();
         text.lines().next().map(str::to_owned)
     });
-    match first_line.as_deref().and_then(|line| line.strip_prefix("#!")) {
+    match first_line
+        .as_deref()
+        .and_then(|line| line.strip_prefix("#!"))
+    {
         Some(interpreter) if error.kind == SetupKind::Program => {
-            let interpreter = interpreter.trim().split([' ', '\t']).next().unwrap_or_default().to_owned();
-            let hint = format!("is `{interpreter}` installed, below one of the directories that tasks see (/usr, /bin, /lib)?");
-            SetupError { cause: format!("its interpreter `{interpreter}` could not be run: {}", error.cause), ..error }.hinting(hint)
+            let interpreter = interpreter
+                .trim()
+                .split([' ', '\t'])
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            let hint = format!(
+                "is `{interpreter}` installed, below one of the directories that tasks see (/usr, /bin, /lib)?"
+            );
+            SetupError {
+                cause: format!(
+                    "its interpreter `{interpreter}` could not be run: {}",
+                    error.cause
+                ),
+                ..error
+            }
+            .hinting(hint)
         }
         _ => error,
     }

@@ -14,14 +14,17 @@ mod load;
 
 mod plan;
 
-mod run;
+mod begin;
+mod draft;
+mod ended;
+mod running;
 
 mod machine;
 
+pub use begin::{BeginError, begin, refuse};
+pub use draft::{Moment, ResultValue};
 pub use load::{LoadError, Loaded, load};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
-pub use run::{
-    BeginError, FinishError, Finished, Moment, ResultValue, Running, StreamName, begin, is_machines_fault, refuse,
-};
+pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
 pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};

@@ -8,8 +8,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PlainTarError, ReceiveError, VerifiedBundle,
-    VerifyBundleError,
+    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PlainTarError, ReceiveError,
+    VerifiedBundle, VerifyBundleError,
 };
 use host_store::{DiskError, ReadContentError, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
@@ -113,7 +113,10 @@ pub fn load(
     options: &SealOptions,
     store: &Store,
 ) -> Result<Loaded, LoadError> {
-    let unread = |source| LoadError::Read { path: path.to_owned(), source };
+    let unread = |source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
     if std::fs::metadata(path).map_err(unread)?.is_dir() {
         let mut snapshot = Vec::new();
         source::seal_directory(path, options, &mut snapshot)?;
@@ -122,22 +125,36 @@ pub fn load(
     let mut file = source::open_file(path).map_err(unread)?;
     match host_bundle::open(&file) {
         Ok(sealed) => {
-            let authentic = sealed
-                .verify(trust, now_unix)
-                .map_err(|source| LoadError::Distrusted { path: path.to_owned(), source })?;
+            let authentic =
+                sealed
+                    .verify(trust, now_unix)
+                    .map_err(|source| LoadError::Distrusted {
+                        path: path.to_owned(),
+                        source,
+                    })?;
             receive(path, authentic, store)
         }
         Err(OpenBundleError::NotABundle(_)) => {
             file.seek(SeekFrom::Start(0)).map_err(unread)?;
             load_plain(path, &file, options, store)
         }
-        Err(source) => Err(LoadError::Open { path: path.to_owned(), source }),
+        Err(source) => Err(LoadError::Open {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
-fn load_plain(path: &Path, file: &File, options: &SealOptions, store: &Store) -> Result<Loaded, LoadError> {
-    let module =
-        host_bundle::read_plain_tar(file).map_err(|source| LoadError::Plain { path: path.to_owned(), source })?;
+fn load_plain(
+    path: &Path,
+    file: &File,
+    options: &SealOptions,
+    store: &Store,
+) -> Result<Loaded, LoadError> {
+    let module = host_bundle::read_plain_tar(file).map_err(|source| LoadError::Plain {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut snapshot = Vec::new();
     source::seal(&module, module.directory(), path, options, &mut snapshot)?;
     load_own(path, &snapshot, store)
@@ -145,32 +162,70 @@ fn load_plain(path: &Path, file: &File, options: &SealOptions, store: &Store) ->
 
 /// Loads what this process sealed itself a moment ago.
 fn load_own(path: &Path, snapshot: &[u8], store: &Store) -> Result<Loaded, LoadError> {
-    let sealed = host_bundle::open(snapshot).map_err(|source| LoadError::Open { path: path.to_owned(), source })?;
+    let sealed = host_bundle::open(snapshot).map_err(|source| LoadError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
     receive(path, sealed.of_local_author(), store)
 }
 
-fn receive<R: Read>(path: &Path, authentic: AuthenticBundle<R>, store: &Store) -> Result<Loaded, LoadError> {
-    let mut sink = StoreSink { store, staging: None };
-    let bundle =
-        authentic.receive(&mut sink).map_err(|source| LoadError::Receive { path: path.to_owned(), source })?;
+fn receive<R: Read>(
+    path: &Path,
+    authentic: AuthenticBundle<R>,
+    store: &Store,
+) -> Result<Loaded, LoadError> {
+    let mut sink = StoreSink {
+        store,
+        staging: None,
+    };
+    let bundle = authentic
+        .receive(&mut sink)
+        .map_err(|source| LoadError::Receive {
+            path: path.to_owned(),
+            source,
+        })?;
     let kept = sink.staging.map_or(Ok(()), Staging::commit);
-    kept.map_err(|source| LoadError::Keep { path: path.to_owned(), source: io::Error::other(source) })?;
-    let names = bundle.manifest().files().iter().map(|entry| entry.path.as_str().to_owned());
+    kept.map_err(|source| LoadError::Keep {
+        path: path.to_owned(),
+        source: io::Error::other(source),
+    })?;
+    let names = bundle
+        .manifest()
+        .files()
+        .iter()
+        .map(|entry| entry.path.as_str().to_owned());
     let mut read = |name: &str| read_file(&bundle, name, TEXT_BYTES_MAX, store);
-    let module = Module::open(bundle.manifest().module(), names, &mut read)
-        .map_err(|source| LoadError::Module { path: path.to_owned(), source })?;
+    let module = Module::open(bundle.manifest().module(), names, &mut read).map_err(|source| {
+        LoadError::Module {
+            path: path.to_owned(),
+            source,
+        }
+    })?;
     Ok(Loaded { bundle, module })
 }
 
 /// Reads one file of a verified bundle, hashed again on the way.
-pub(crate) fn read_file(bundle: &VerifiedBundle, name: &str, bytes_max: u64, store: &Store) -> io::Result<Vec<u8>> {
-    let entry = bundle.manifest().file(name).ok_or(io::ErrorKind::NotFound)?;
-    store.read(&entry.sha256, bytes_max).map_err(|error: ReadContentError| io::Error::other(error))
+pub(crate) fn read_file(
+    bundle: &VerifiedBundle,
+    name: &str,
+    bytes_max: u64,
+    store: &Store,
+) -> io::Result<Vec<u8>> {
+    let entry = bundle
+        .manifest()
+        .file(name)
+        .ok_or(io::ErrorKind::NotFound)?;
+    store
+        .read(&entry.sha256, bytes_max)
+        .map_err(|error: ReadContentError| io::Error::other(error))
 }
 
 /// Whether a file of a bundle is marked as a program.
 pub(crate) fn is_executable(bundle: &VerifiedBundle, name: &str) -> bool {
-    bundle.manifest().file(name).is_some_and(|entry| entry.mode == FileMode::Executable)
+    bundle
+        .manifest()
+        .file(name)
+        .is_some_and(|entry| entry.mode == FileMode::Executable)
 }
 
 /// Puts the files of a bundle into the content store, once each.
@@ -218,16 +273,21 @@ impl FileSink for StoreSink<'_> {
         if self.store.has(&entry.sha256) {
             return Ok(Arriving::Known);
         }
-        let file = self.staging().and_then(Staging::create).map_err(io::Error::other)?;
+        let file = self
+            .staging()
+            .and_then(Staging::create)
+            .map_err(io::Error::other)?;
         Ok(Arriving::New(file))
     }
 
     fn finish(&mut self, entry: &FileEntry, file: Arriving) -> io::Result<()> {
         match file {
             Arriving::Known => Ok(()),
-            Arriving::New(file) => {
-                self.staging().map_err(io::Error::other)?.keep(file, &entry.sha256).map_err(io::Error::other)
-            }
+            Arriving::New(file) => self
+                .staging()
+                .map_err(io::Error::other)?
+                .keep(file, &entry.sha256)
+                .map_err(io::Error::other),
         }
     }
 }

@@ -11,7 +11,10 @@ use nix::unistd::{Gid, Uid, User};
 
 /// The environment that every task has, besides `PT_*` and what was granted.
 pub(crate) const FIXED_ENVIRONMENT: [(&str, &str); 5] = [
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    (
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
     ("HOME", "/work"),
     ("LANG", "C.UTF-8"),
     ("TMPDIR", "/tmp"),
@@ -103,8 +106,12 @@ impl Machine {
             return None;
         }
         let groups = nix::unistd::getgroups().unwrap_or_default();
-        let names = groups.into_iter().filter_map(|group| nix::unistd::Group::from_gid(group).ok().flatten());
-        names.map(|group| group.name).find(|name| MIGHTY_GROUPS.contains(&name.as_str()))
+        let names = groups
+            .into_iter()
+            .filter_map(|group| nix::unistd::Group::from_gid(group).ok().flatten());
+        names
+            .map(|group| group.name)
+            .find(|name| MIGHTY_GROUPS.contains(&name.as_str()))
     }
 
     /// The user `name` of this machine, for a run that is to be it.
@@ -113,15 +120,29 @@ impl Machine {
         if !self.by_root() {
             return Err(UserError::NotRoot { user: user() });
         }
-        let failed = |source| UserError::LookUp { user: user(), source };
-        let found = User::from_name(name.as_str()).map_err(failed)?.ok_or_else(|| UserError::Unknown { user: user() })?;
+        let failed = |source| UserError::LookUp {
+            user: user(),
+            source,
+        };
+        let found = User::from_name(name.as_str())
+            .map_err(failed)?
+            .ok_or_else(|| UserError::Unknown { user: user() })?;
         if found.uid.is_root() || found.gid.as_raw() == 0 {
             return Err(UserError::Root { user: user() });
         }
-        let c_name = std::ffi::CString::new(name.as_str()).map_err(|_| UserError::Unknown { user: user() })?;
+        let c_name = std::ffi::CString::new(name.as_str())
+            .map_err(|_| UserError::Unknown { user: user() })?;
         let groups = nix::unistd::getgrouplist(&c_name, found.gid).map_err(failed)?;
-        let groups: BTreeSet<u32> = groups.into_iter().map(Gid::as_raw).filter(|group| *group != 0).collect();
-        Ok(Who::RunAs { uid: found.uid.as_raw(), gid: found.gid.as_raw(), groups: groups.into_iter().collect() })
+        let groups: BTreeSet<u32> = groups
+            .into_iter()
+            .map(Gid::as_raw)
+            .filter(|group| *group != 0)
+            .collect();
+        Ok(Who::RunAs {
+            uid: found.uid.as_raw(),
+            gid: found.gid.as_raw(),
+            groups: groups.into_iter().collect(),
+        })
     }
 }
 
@@ -137,7 +158,10 @@ pub(crate) struct TakenIds {
 
 impl TakenIds {
     pub(crate) fn of(range: UidRange) -> Self {
-        Self { range, passed_over: Cell::new(None) }
+        Self {
+            range,
+            passed_over: Cell::new(None),
+        }
     }
 
     pub(crate) fn has(&self, id: u32) -> bool {
@@ -152,15 +176,26 @@ impl TakenIds {
 
 /// Whether a user or group has the id; a data base that does not answer counts as yes.
 fn is_named(id: u32) -> bool {
-    !matches!(User::from_uid(Uid::from_raw(id)), Ok(None)) || !matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None))
+    !matches!(User::from_uid(Uid::from_raw(id)), Ok(None))
+        || !matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None))
 }
 
 fn has_process(id: u32) -> bool {
     use std::os::unix::fs::MetadataExt;
     // What cannot be looked at counts as taken.
-    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
-    let owners = processes.flatten().filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit));
-    owners.filter_map(|entry| entry.metadata().ok()).any(|owner| owner.uid() == id)
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return true;
+    };
+    let owners = processes.flatten().filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_digit)
+    });
+    owners
+        .filter_map(|entry| entry.metadata().ok())
+        .any(|owner| owner.uid() == id)
 }
 
 #[cfg(test)]

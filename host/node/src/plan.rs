@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use host_core::{
-    Ask, Asks, AsksError, Capability, Decision, Denial, Denied, Digest, Grant, LimitError, LimitRequests, Limits,
-    Origin, Permits, Question, Refusal,
+    Ask, Asks, AsksError, Capability, Decision, Denial, Denied, Digest, Grant, LimitError,
+    LimitRequests, Limits, Origin, Permits, Question, Refusal,
 };
 use host_task::{
-    CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError, Installation, ProcessInput,
-    RawInput, SelectError, TaskDefinition,
+    CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
+    Installation, ProcessInput, RawInput, SelectError, TaskDefinition,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -110,7 +110,11 @@ pub(crate) const INSTALL_DIR: &str = host_jail::recipe::INSTALL_DIR;
 ///
 /// # Errors
 /// [`PlanError`] says what is wrong with the request. A refusal is no error but a [`Decision`].
-pub fn plan<'l>(loaded: &'l Loaded, request: &RunRequest, machine: &Machine) -> Result<Plan<'l>, PlanError> {
+pub fn plan<'l>(
+    loaded: &'l Loaded,
+    request: &RunRequest,
+    machine: &Machine,
+) -> Result<Plan<'l>, PlanError> {
     let module = &loaded.module;
     let task = match &request.task {
         Some(text) => module.find(text)?,
@@ -131,19 +135,48 @@ pub fn plan<'l>(loaded: &'l Loaded, request: &RunRequest, machine: &Machine) -> 
         Decision::Refused(Refusal { denied: impossible })
     };
     let input_digest = digest_of(&input);
-    Ok(Plan { loaded, task, installation, process, input_digest, asks, denials, decision, limits, noop: request.noop })
+    Ok(Plan {
+        loaded,
+        task,
+        installation,
+        process,
+        input_digest,
+        asks,
+        denials,
+        decision,
+        limits,
+        noop: request.noop,
+    })
 }
 
-fn limits(task: &TaskDefinition, request: &RunRequest, machine: &Machine) -> Result<Limits, LimitError> {
-    let requests = [(task.asks_origin, &task.asks.limits), (Origin::Caller, &request.limits)];
+fn limits(
+    task: &TaskDefinition,
+    request: &RunRequest,
+    machine: &Machine,
+) -> Result<Limits, LimitError> {
+    let requests = [
+        (task.asks_origin, &task.asks.limits),
+        (Origin::Caller, &request.limits),
+    ];
     Limits::resolve(&machine.defaults, &requests, &machine.ceilings)
 }
 
 fn within_limit(process: &ProcessInput, limits: &Limits) -> Result<(), PlanError> {
-    let variables: usize = process.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let variables: usize = process
+        .environment
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     let have_bytes = process.stdin.len().max(variables);
     let max_bytes = limits.input().bytes();
-    if have_bytes as u64 > max_bytes { Err(PlanError::InputTooLong { have_bytes, max_bytes }) } else { Ok(()) }
+    if have_bytes as u64 > max_bytes {
+        Err(PlanError::InputTooLong {
+            have_bytes,
+            max_bytes,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 fn digest_of(input: &CheckedInput) -> Digest {
@@ -168,10 +201,15 @@ fn possible(
         match unavailable(&ask.capability, machine) {
             None => asks.push(ask),
             Some(reason) if ask.optional => {
-                denials.push(Denial { capability: ask.capability.to_string(), reason });
+                denials.push(Denial {
+                    capability: ask.capability.to_string(),
+                    reason,
+                });
             }
-            Some(reason) => impossible
-                .push(Denied { question: Question::Capability(ask.capability.clone()), rules: vec![reason] }),
+            Some(reason) => impossible.push(Denied {
+                question: Question::Capability(ask.capability.clone()),
+                rules: vec![reason],
+            }),
         }
     }
     Ok((Asks::gather(asks)?, denials, impossible))
@@ -217,7 +255,9 @@ impl Plan<'_> {
     /// The refusal, where it is not.
     pub fn grant(&self) -> Result<Grant, &Refusal> {
         match &self.decision {
-            Decision::Allowed(permits) => Ok(Grant::resolve(&self.asks, permits, self.limits.clone())),
+            Decision::Allowed(permits) => {
+                Ok(Grant::resolve(&self.asks, permits, self.limits.clone()))
+            }
             Decision::Refused(refusal) => Err(refusal),
         }
     }
@@ -225,8 +265,17 @@ impl Plan<'_> {
     /// Required asks that were refused for want of a permit, with everything that is known of them.
     #[must_use]
     pub fn missing(&self) -> Vec<&Ask> {
-        let Decision::Refused(refusal) = &self.decision else { return Vec::new() };
-        let denied: BTreeSet<String> = refusal.denied.iter().map(|denied| denied.question.to_string()).collect();
-        self.asks.iter().filter(|ask| denied.contains(&ask.capability.to_string())).collect()
+        let Decision::Refused(refusal) = &self.decision else {
+            return Vec::new();
+        };
+        let denied: BTreeSet<String> = refusal
+            .denied
+            .iter()
+            .map(|denied| denied.question.to_string())
+            .collect();
+        self.asks
+            .iter()
+            .filter(|ask| denied.contains(&ask.capability.to_string()))
+            .collect()
     }
 }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use host_bundle::{
-    FILES_MAX, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion, NeededModule, Needs, PackError,
-    PackRequest, Packed, SourceFile,
+    FILES_MAX, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion, NeededModule,
+    Needs, PackError, PackRequest, Packed, SourceFile,
 };
 use host_core::{ModuleName, Shown};
 use host_task::{Module, OpenModuleError, ParameterType};
@@ -32,7 +32,9 @@ const NO_VERSION: &str = "0.0.0";
 fn belongs(path: &str) -> bool {
     match path.split_once('/') {
         Some((top, rest)) => {
-            PARTS.contains(&top) && rest.split('/').all(|part| !part.starts_with('.')) && !path.starts_with("host/modules/")
+            PARTS.contains(&top)
+                && rest.split('/').all(|part| !part.starts_with('.'))
+                && !path.starts_with("host/modules/")
         }
         None => TOP_FILES.iter().any(|name| path.starts_with(name)),
     }
@@ -136,9 +138,16 @@ impl ModuleDir {
     /// # Errors
     /// When it cannot be read, or holds a link or a special file.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let failed = |source| SourceError::Read { path: path.to_owned(), source };
+        let failed = |source| SourceError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
-        let mut module = Self { dir, files: Vec::new(), path: path.to_owned() };
+        let mut module = Self {
+            dir,
+            files: Vec::new(),
+            path: path.to_owned(),
+        };
         let top = module.dir.try_clone().map_err(failed)?;
         module.list(&top, "", 0)?;
         module.files.sort_by(|one, other| one.path.cmp(&other.path));
@@ -147,31 +156,55 @@ impl ModuleDir {
 
     fn list(&mut self, dir: &Dir, prefix: &str, depth: usize) -> Result<(), SourceError> {
         let here = self.path.join(prefix);
-        let failed = |source| SourceError::Read { path: here.clone(), source };
+        let failed = |source| SourceError::Read {
+            path: here.clone(),
+            source,
+        };
         for entry in dir.entries().map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
             let path = format!("{prefix}{name}");
             let kind = entry.file_type().map_err(failed)?;
-            let wanted = if depth == 0 && kind.is_dir() { PARTS.contains(&name.as_str()) } else { belongs(&path) };
+            let wanted = if depth == 0 && kind.is_dir() {
+                PARTS.contains(&name.as_str())
+            } else {
+                belongs(&path)
+            };
             if !wanted {
                 continue;
             }
             if kind.is_dir() {
                 if depth == DEPTH_MAX {
-                    return Err(SourceError::TooMuch { path: self.path.clone() });
+                    return Err(SourceError::TooMuch {
+                        path: self.path.clone(),
+                    });
                 }
                 let below = entry.open_dir().map_err(failed)?;
                 self.list(&below, &format!("{path}/"), depth + 1)?;
             } else if kind.is_file() {
                 let metadata = entry.metadata().map_err(failed)?;
-                self.files.push(SourceFile { path, executable: metadata.mode() & 0o111 != 0, size: metadata.len() });
+                self.files.push(SourceFile {
+                    path,
+                    executable: metadata.mode() & 0o111 != 0,
+                    size: metadata.len(),
+                });
             } else {
-                let what = if kind.is_symlink() { "a link" } else { "a special file" };
-                return Err(SourceError::Special { path: self.path.join(path), what });
+                let what = if kind.is_symlink() {
+                    "a link"
+                } else {
+                    "a special file"
+                };
+                return Err(SourceError::Special {
+                    path: self.path.join(path),
+                    what,
+                });
             }
             if self.files.len() > FILES_MAX {
-                return Err(SourceError::TooMuch { path: self.path.clone() });
+                return Err(SourceError::TooMuch {
+                    path: self.path.clone(),
+                });
             }
         }
         Ok(())
@@ -180,7 +213,11 @@ impl ModuleDir {
     /// The name of the directory, which names a module that does not name itself.
     fn directory_name(&self) -> Option<String> {
         let path = std::path::absolute(&self.path).ok()?;
-        let path = if path.ends_with("..") { path.canonicalize().ok()? } else { path };
+        let path = if path.ends_with("..") {
+            path.canonicalize().ok()?
+        } else {
+            path
+        };
         Some(path.file_name()?.to_str()?.to_owned())
     }
 }
@@ -193,7 +230,12 @@ impl ModuleSource for ModuleDir {
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
         use cap_std::fs::{OpenOptions, OpenOptionsExt};
         const O_NOFOLLOW_NONBLOCK: i32 = 0o400_000 | 0o4_000;
-        let file = self.dir.open_with(path, OpenOptions::new().read(true).custom_flags(O_NOFOLLOW_NONBLOCK))?;
+        let file = self.dir.open_with(
+            path,
+            OpenOptions::new()
+                .read(true)
+                .custom_flags(O_NOFOLLOW_NONBLOCK),
+        )?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file any more"));
         }
@@ -207,7 +249,11 @@ struct Belonging<'a>(&'a dyn ModuleSource);
 
 impl ModuleSource for Belonging<'_> {
     fn files(&self) -> Vec<SourceFile> {
-        self.0.files().into_iter().filter(|file| belongs(&file.path)).collect()
+        self.0
+            .files()
+            .into_iter()
+            .filter(|file| belongs(&file.path))
+            .collect()
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
@@ -232,7 +278,11 @@ pub struct SealOptions {
 ///
 /// # Errors
 /// When the module, or one that it needs, cannot be read, named or sealed.
-pub fn seal_directory(path: &Path, options: &SealOptions, writer: &mut impl Write) -> Result<Packed, SourceError> {
+pub fn seal_directory(
+    path: &Path,
+    options: &SealOptions,
+    writer: &mut impl Write,
+) -> Result<Packed, SourceError> {
     let module = ModuleDir::open(path)?;
     let name = module.directory_name();
     seal(&module, name.as_deref(), path, options, writer)
@@ -250,38 +300,82 @@ pub(crate) fn seal(
     writer: &mut impl Write,
 ) -> Result<Packed, SourceError> {
     let source = Belonging(source);
-    if !source.files().iter().any(|file| file.path.starts_with("tasks/")) {
-        return Err(SourceError::NotAModule { path: path.to_owned() });
+    if !source
+        .files()
+        .iter()
+        .any(|file| file.path.starts_with("tasks/"))
+    {
+        return Err(SourceError::NotAModule {
+            path: path.to_owned(),
+        });
     }
     let identity = identity(&source, path)?;
     let named = || directory.and_then(|name| name.parse().ok());
-    let module = identity.module.or_else(named).ok_or_else(|| SourceError::Nameless { path: path.to_owned() })?;
-    let unversioned = || if options.versionless { NO_VERSION.parse().ok() } else { None };
-    let version = options.version.clone().or(identity.version).or_else(unversioned);
-    let version = version.ok_or_else(|| SourceError::Versionless { module: module.clone() })?;
+    let module = identity
+        .module
+        .or_else(named)
+        .ok_or_else(|| SourceError::Nameless {
+            path: path.to_owned(),
+        })?;
+    let unversioned = || {
+        if options.versionless {
+            NO_VERSION.parse().ok()
+        } else {
+            None
+        }
+    };
+    let version = options
+        .version
+        .clone()
+        .or(identity.version)
+        .or_else(unversioned);
+    let version = version.ok_or_else(|| SourceError::Versionless {
+        module: module.clone(),
+    })?;
     let needed = needed_modules(&module, &source, options)?;
     let needs = needed
         .iter()
-        .map(|(name, paths, dir)| NeededModule { module: name.clone(), source: dir, paths: paths.clone() })
+        .map(|(name, paths, dir)| NeededModule {
+            module: name.clone(),
+            source: dir,
+            paths: paths.clone(),
+        })
         .collect();
-    let request =
-        PackRequest { module: module.clone(), version, source: &source, needs, overlay: options.overlay.clone() };
+    let request = PackRequest {
+        module: module.clone(),
+        version,
+        source: &source,
+        needs,
+        overlay: options.overlay.clone(),
+    };
     host_bundle::pack(&request, writer).map_err(|source| SourceError::Pack { module, source })
 }
 
 fn identity(source: &Belonging<'_>, path: &Path) -> Result<ModuleIdentity, SourceError> {
-    if !source.files().iter().any(|file| file.path == "metadata.json") {
+    if !source
+        .files()
+        .iter()
+        .any(|file| file.path == "metadata.json")
+    {
         return Ok(ModuleIdentity::default());
     }
-    let bytes = read_text(source, "metadata.json")
-        .map_err(|source| SourceError::Read { path: path.join("metadata.json"), source })?;
-    ModuleIdentity::read(&bytes).map_err(|source| SourceError::Identity { path: path.to_owned(), source })
+    let bytes = read_text(source, "metadata.json").map_err(|source| SourceError::Read {
+        path: path.join("metadata.json"),
+        source,
+    })?;
+    ModuleIdentity::read(&bytes).map_err(|source| SourceError::Identity {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Reads a text of a module, refusing more than a mebibyte.
 fn read_text(source: &dyn ModuleSource, path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source.open(path)?.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    source
+        .open(path)?
+        .take(TEXT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > TEXT_BYTES_MAX {
         return Err(io::Error::other("it is longer than a mebibyte"));
     }
@@ -292,10 +386,18 @@ fn read_text(source: &dyn ModuleSource, path: &str) -> io::Result<Vec<u8>> {
 type Needed = (ModuleName, Vec<String>, ModuleDir);
 
 /// The modules whose files the tasks of `module` name, or whose type aliases they use, with those of the aliases.
-fn needed_modules(module: &ModuleName, source: &Belonging<'_>, options: &SealOptions) -> Result<Vec<Needed>, SourceError> {
-    let failed = |source| SourceError::Module { module: module.clone(), source };
+fn needed_modules(
+    module: &ModuleName,
+    source: &Belonging<'_>,
+    options: &SealOptions,
+) -> Result<Vec<Needed>, SourceError> {
+    let failed = |source| SourceError::Module {
+        module: module.clone(),
+        source,
+    };
     let paths: Vec<String> = source.files().into_iter().map(|file| file.path).collect();
-    let opened = Module::open(module, paths, &mut |path| read_text(source, path)).map_err(failed)?;
+    let opened =
+        Module::open(module, paths, &mut |path| read_text(source, path)).map_err(failed)?;
     let mut needs = Needs::of(module.clone());
     let mut waiting = Vec::new();
     for (_, task) in opened.tasks() {
@@ -312,14 +414,18 @@ fn needed_modules(module: &ModuleName, source: &Belonging<'_>, options: &SealOpt
     }
     for file in source.files() {
         if file.path.starts_with("types/") && file.path.ends_with(".pp") {
-            let text = read_text(source, &file.path).map_err(|source| SourceError::Read { path: file.path.into(), source })?;
+            let text = read_text(source, &file.path).map_err(|source| SourceError::Read {
+                path: file.path.into(),
+                source,
+            })?;
             waiting.extend(needs.add_aliases(&String::from_utf8_lossy(&text)));
         }
     }
     let mut found: Vec<(ModuleName, ModuleDir)> = Vec::new();
     // INVARIANT: an alias file is added once, and there are as many as the module path holds.
     while let Some((name, path)) = waiting.pop() {
-        let text = read_text(find(module, &name, &path, options, &mut found)?, &path).unwrap_or_default();
+        let text =
+            read_text(find(module, &name, &path, options, &mut found)?, &path).unwrap_or_default();
         waiting.extend(needs.add_aliases(&String::from_utf8_lossy(&text)));
     }
     let mut needed = Vec::new();
@@ -345,18 +451,29 @@ fn find<'f>(
     let place = match found.iter().position(|(name, _)| name == needed) {
         Some(place) => place,
         None => {
-            let candidates = options.modulepath.iter().map(|directory| directory.join(needed.as_str()));
+            let candidates = options
+                .modulepath
+                .iter()
+                .map(|directory| directory.join(needed.as_str()));
             let directory = candidates.into_iter().find(|directory| directory.is_dir());
             let missing = || SourceError::Missing {
                 module: module.clone(),
                 needed: needed.clone(),
                 reason: format!("`{needed}/{reason}`"),
             };
-            found.push((needed.clone(), ModuleDir::open(&directory.ok_or_else(missing)?)?));
+            found.push((
+                needed.clone(),
+                ModuleDir::open(&directory.ok_or_else(missing)?)?,
+            ));
             found.len() - 1
         }
     };
-    found.get(place).map(|(_, dir)| dir).ok_or_else(|| SourceError::NotAModule { path: PathBuf::from(needed.as_str()) })
+    found
+        .get(place)
+        .map(|(_, dir)| dir)
+        .ok_or_else(|| SourceError::NotAModule {
+            path: PathBuf::from(needed.as_str()),
+        })
 }
 
 /// Opens a file that a person named, for reading a bundle from it.

@@ -21,11 +21,21 @@ const EPERM: Verdict = Verdict::Errno(libc::EPERM);
 const ENOSYS: Verdict = Verdict::Errno(libc::ENOSYS);
 
 const fn equals(argument: u8, value: u32) -> Test {
-    Test { argument, mask: u32::MAX, value, holds_if_equal: true }
+    Test {
+        argument,
+        mask: u32::MAX,
+        value,
+        holds_if_equal: true,
+    }
 }
 
 const fn has_any(argument: u8, bits: u32) -> Test {
-    Test { argument, mask: bits, value: 0, holds_if_equal: false }
+    Test {
+        argument,
+        mask: bits,
+        value: 0,
+        holds_if_equal: false,
+    }
 }
 
 /// S_ISUID and S_ISGID: no task makes a file that carries its rights to another user.
@@ -39,22 +49,55 @@ const fn no_set_id(tests: &'static [Test; 1]) -> Arm {
     Arm { tests, then: EPERM }
 }
 
-const NO_SET_ID_1: Verdict = Verdict::Check(&[no_set_id(&[has_any(1, SET_ID_BITS)])], &Verdict::Allow);
-const NO_SET_ID_2: Verdict = Verdict::Check(&[no_set_id(&[has_any(2, SET_ID_BITS)])], &Verdict::Allow);
-const OPENAT: Verdict =
-    Verdict::Check(&[Arm { tests: &[has_any(2, CREATES_BITS), has_any(3, SET_ID_BITS)], then: EPERM }], &Verdict::Allow);
+const NO_SET_ID_1: Verdict =
+    Verdict::Check(&[no_set_id(&[has_any(1, SET_ID_BITS)])], &Verdict::Allow);
+const NO_SET_ID_2: Verdict =
+    Verdict::Check(&[no_set_id(&[has_any(2, SET_ID_BITS)])], &Verdict::Allow);
+const OPENAT: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[has_any(2, CREATES_BITS), has_any(3, SET_ID_BITS)],
+        then: EPERM,
+    }],
+    &Verdict::Allow,
+);
 #[cfg(target_arch = "x86_64")]
-const OPEN: Verdict =
-    Verdict::Check(&[Arm { tests: &[has_any(1, CREATES_BITS), has_any(2, SET_ID_BITS)], then: EPERM }], &Verdict::Allow);
-const CLONE: Verdict = Verdict::Check(&[Arm { tests: &[has_any(0, NEW_NAMESPACE_BITS)], then: EPERM }], &Verdict::Allow);
+const OPEN: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[has_any(1, CREATES_BITS), has_any(2, SET_ID_BITS)],
+        then: EPERM,
+    }],
+    &Verdict::Allow,
+);
+const CLONE: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[has_any(0, NEW_NAMESPACE_BITS)],
+        then: EPERM,
+    }],
+    &Verdict::Allow,
+);
 const IOCTL: Verdict = Verdict::Check(
-    &[Arm { tests: &[equals(1, 0x5412)], then: EPERM }, Arm { tests: &[equals(1, 0x541c)], then: EPERM }],
+    &[
+        Arm {
+            tests: &[equals(1, 0x5412)],
+            then: EPERM,
+        },
+        Arm {
+            tests: &[equals(1, 0x541c)],
+            then: EPERM,
+        },
+    ],
     &Verdict::Allow,
 );
 const PERSONALITY: Verdict = Verdict::Check(
     &[
-        Arm { tests: &[equals(0, 0)], then: Verdict::Allow },
-        Arm { tests: &[equals(0, u32::MAX)], then: Verdict::Allow },
+        Arm {
+            tests: &[equals(0, 0)],
+            then: Verdict::Allow,
+        },
+        Arm {
+            tests: &[equals(0, u32::MAX)],
+            then: Verdict::Allow,
+        },
     ],
     &EPERM,
 );
@@ -67,11 +110,19 @@ const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
 
 const fn is_type(kind: u32) -> Test {
-    Test { argument: 1, mask: SOCKET_TYPE_MASK, value: kind, holds_if_equal: true }
+    Test {
+        argument: 1,
+        mask: SOCKET_TYPE_MASK,
+        value: kind,
+        holds_if_equal: true,
+    }
 }
 
 const fn inet(tests: &'static [Test; 3]) -> Arm {
-    Arm { tests, then: Verdict::Allow }
+    Arm {
+        tests,
+        then: Verdict::Allow,
+    }
 }
 
 /// Plain TCP and UDP, and nothing raw: no MPTCP, SCTP, vsock, netlink, packet or crypto sockets.
@@ -88,15 +139,27 @@ const INTERNET: [Arm; 8] = [
 const NO_FAMILY: Verdict = Verdict::Errno(libc::EAFNOSUPPORT);
 const SOCKET_INTERNET: Verdict = Verdict::Check(&INTERNET, &NO_FAMILY);
 const SOCKET_ALL: Verdict = Verdict::Check(
-    &[Arm { tests: &[equals(0, AF_UNIX)], then: Verdict::Allow }],
+    &[Arm {
+        tests: &[equals(0, AF_UNIX)],
+        then: Verdict::Allow,
+    }],
     &SOCKET_INTERNET,
 );
-const SOCKETPAIR: Verdict =
-    Verdict::Check(&[Arm { tests: &[equals(0, AF_UNIX)], then: Verdict::Allow }], &NO_FAMILY);
+const SOCKETPAIR: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[equals(0, AF_UNIX)],
+        then: Verdict::Allow,
+    }],
+    &NO_FAMILY,
+);
 
 /// Every listed call with its verdict.
 pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
-    let socket = if surface.unix_sockets { SOCKET_ALL } else { SOCKET_INTERNET };
+    let socket = if surface.unix_sockets {
+        SOCKET_ALL
+    } else {
+        SOCKET_INTERNET
+    };
     let checked = [
         (libc::SYS_clone, CLONE),
         (libc::SYS_clone3, ENOSYS),
@@ -116,9 +179,16 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_io_uring_enter, ENOSYS),
         (libc::SYS_io_uring_register, ENOSYS),
     ];
-    let plain = ALLOWED.iter().chain(ALLOWED_HERE).map(|number| (*number, Verdict::Allow));
-    let all = checked.into_iter().chain(CHECKED_HERE.iter().copied()).chain(plain);
-    all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict))).collect()
+    let plain = ALLOWED
+        .iter()
+        .chain(ALLOWED_HERE)
+        .map(|number| (*number, Verdict::Allow));
+    let all = checked
+        .into_iter()
+        .chain(CHECKED_HERE.iter().copied())
+        .chain(plain);
+    all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
+        .collect()
 }
 
 /// fchmodat2(2), on every architecture.

@@ -145,9 +145,16 @@ fn check(arm: &Arm, code: &mut BpfProgram) {
     let whole = arm.tests.len() * TEST_STEPS + then.len();
     for (index, test) in arm.tests.iter().enumerate() {
         let rest = u8::try_from(whole - (index + 1) * TEST_STEPS).unwrap_or(u8::MAX);
-        code.push(step(LOAD_WORD, OFFSET_ARGUMENTS + 8 * u32::from(test.argument)));
+        code.push(step(
+            LOAD_WORD,
+            OFFSET_ARGUMENTS + 8 * u32::from(test.argument),
+        ));
         code.push(step(AND, test.mask));
-        let (if_equal, if_not) = if test.holds_if_equal { (0, rest) } else { (rest, 0) };
+        let (if_equal, if_not) = if test.holds_if_equal {
+            (0, rest)
+        } else {
+            (rest, 0)
+        };
         code.push(jump(JUMP_IF_EQUAL, test.value, if_equal, if_not));
     }
     code.append(&mut then);

@@ -13,7 +13,7 @@ fn interpret(code: &BpfProgram, call: &Call) -> u32 {
     let word = |offset: u32| match offset {
         OFFSET_NUMBER => call.number,
         OFFSET_ARCHITECTURE => call.architecture,
-        offset => call.arguments[(offset as usize - 16) / 8] as u32,
+        offset => u32::try_from(call.arguments[(offset as usize - 16) / 8] & 0xffff_ffff).unwrap(),
     };
     let (mut at, mut accumulator) = (0, 0);
     loop {
@@ -45,7 +45,14 @@ fn verdict(code: &BpfProgram, number: libc::c_long, arguments: &[u64]) -> &'stat
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
     let number = u32::try_from(number).unwrap();
-    match interpret(code, &Call { architecture: ARCHITECTURE, number, arguments: all }) {
+    match interpret(
+        code,
+        &Call {
+            architecture: ARCHITECTURE,
+            number,
+            arguments: all,
+        },
+    ) {
         RETURN_ALLOW => "allowed",
         RETURN_KILL_PROCESS => "killed",
         errno => match (errno & 0xffff) as i32 {
@@ -62,7 +69,11 @@ const OPEN_ALL: Surface = Surface { unix_sockets: true };
 #[test]
 fn every_number_gets_the_verdict_of_the_list() {
     let code = program(OPEN_ALL);
-    assert!(code.len() < 4096, "the kernel takes 4,096 instructions, not {}", code.len());
+    assert!(
+        code.len() < 4096,
+        "the kernel takes 4,096 instructions, not {}",
+        code.len()
+    );
     let listed = list::verdicts(OPEN_ALL);
     for number in 0..600 {
         let expected = match listed.iter().find(|(listed, _)| *listed == number) {
@@ -72,13 +83,20 @@ fn every_number_gets_the_verdict_of_the_list() {
             None if number > list::NEWEST_KNOWN => "ENOSYS",
             None => "EPERM",
         };
-        assert_eq!(verdict(&code, number.into(), &[]), expected, "call {number}");
+        assert_eq!(
+            verdict(&code, number.into(), &[]),
+            expected,
+            "call {number}"
+        );
     }
 }
 
 #[test]
 fn no_call_is_listed_twice() {
-    let mut numbers: Vec<u32> = list::verdicts(OPEN_ALL).into_iter().map(|(number, _)| number).collect();
+    let mut numbers: Vec<u32> = list::verdicts(OPEN_ALL)
+        .into_iter()
+        .map(|(number, _)| number)
+        .collect();
     let all = numbers.len();
     numbers.sort_unstable();
     numbers.dedup();
@@ -88,7 +106,11 @@ fn no_call_is_listed_twice() {
 #[test]
 fn a_foreign_architecture_and_x32_are_killed() {
     let code = program(OPEN_ALL);
-    let foreign = Call { architecture: 0x4000_0003, number: 1, arguments: [0; 6] };
+    let foreign = Call {
+        architecture: 0x4000_0003,
+        number: 1,
+        arguments: [0; 6],
+    };
     assert_eq!(interpret(&code, &foreign), RETURN_KILL_PROCESS);
     assert_eq!(verdict(&code, 0x4000_0000, &[]), "killed");
 }
@@ -137,13 +159,19 @@ fn arguments_decide_where_the_number_does_not() {
         (libc::SYS_keyctl, vec![], "EPERM"),
         (libc::SYS_process_vm_readv, vec![], "EPERM"),
     ] {
-        assert_eq!(verdict(&code, number, &arguments), expected, "call {number} with {arguments:x?}");
+        assert_eq!(
+            verdict(&code, number, &arguments),
+            expected,
+            "call {number} with {arguments:x?}"
+        );
     }
 }
 
 #[test]
 fn unix_sockets_can_be_closed_and_pairs_stay() {
-    let code = program(Surface { unix_sockets: false });
+    let code = program(Surface {
+        unix_sockets: false,
+    });
     assert_eq!(verdict(&code, libc::SYS_socket, &[1, 1, 0]), "EAFNOSUPPORT");
     assert_eq!(verdict(&code, libc::SYS_socketpair, &[1, 1, 0]), "allowed");
     assert_eq!(verdict(&code, libc::SYS_socket, &[2, 1, 0]), "allowed");

@@ -1,0 +1,241 @@
+//! How a run comes into the world: control groups, mounts, init, its user, and the word to go.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use host_core::LimitName;
+use rustix::fs::{Gid, MemfdFlags, Mode, OFlags, SeekFrom, Uid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+use super::{Run, now};
+use crate::cgroup::{Controller, Hierarchies, RunGroups};
+use crate::channel::Channel;
+use crate::init::Init;
+use crate::landlock;
+use crate::recipe::{JailRecipe, Who};
+use crate::rlimits::Fallbacks;
+use crate::seccomp::{self, Surface};
+use crate::setup::{SetupError, WallStep};
+use crate::streams::{self, Stream};
+use crate::sys::{self, Cloned, Forked};
+use crate::task::Streams;
+
+impl<'a> Run<'a> {
+    /// Makes control groups, mounts and init, and lets init go.
+    pub(super) fn set_up(
+        recipe: &'a JailRecipe,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    ) -> Result<Self, SetupError> {
+        let hierarchies = Hierarchies::discover(recipe.who.by_root());
+        let limits = &recipe.limits;
+        let groups = hierarchies
+            .make(&recipe.run, limits.memory().bytes(), limits.processes())
+            .step("make control groups")?;
+        Self::born(recipe, stdout, stderr, groups)
+    }
+
+    fn born(
+        recipe: &'a JailRecipe,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        groups: RunGroups,
+    ) -> Result<Self, SetupError> {
+        let made = Self::give_birth(recipe, stdout, stderr, &groups);
+        match made {
+            Ok((init, channel, stdout, stderr)) => Ok(Self {
+                recipe,
+                init,
+                channel,
+                stdout,
+                stderr,
+                walls: walls(recipe, &groups),
+                not_opened: Vec::new(),
+                groups,
+                started: now(),
+                ending: None,
+                killed: None,
+                out: None,
+                cpu_used: Duration::ZERO,
+            }),
+            Err(error) => {
+                groups.kill();
+                groups.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn give_birth(
+        recipe: &JailRecipe,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        groups: &RunGroups,
+    ) -> Result<(Cloned, Channel, Stream, Stream), SetupError> {
+        let fallbacks = fallbacks(recipe, groups)?;
+        let bytes_max = recipe.limits.output().bytes();
+        let (stdout, stdout_end) = Stream::new(stdout, bytes_max).step("make a pipe")?;
+        let (stderr, stderr_end) = Stream::new(stderr, bytes_max).step("make a pipe")?;
+        let stdin = input(&recipe.stdin).step("prepare standard input")?;
+        if recipe.who.by_root() {
+            // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
+            let (uid, gid) = recipe.who.outside();
+            for end in [&stdout_end, &stderr_end] {
+                let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+                rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
+            }
+        }
+        let filter = seccomp::program(surface(recipe));
+        let tree = if recipe.who.by_root() {
+            Some(crate::mounts::prepare(recipe)?)
+        } else {
+            None
+        };
+        let (channel, inner) = Channel::pair().step("make a socket pair")?;
+        let streams = Streams {
+            stdin,
+            stdout: stdout_end,
+            stderr: stderr_end,
+        };
+        let init = Init {
+            recipe,
+            channel: inner,
+            streams,
+            filter: &filter,
+            fallbacks,
+            tree,
+        };
+        match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
+            Forked::Child => {
+                drop(channel);
+                init.run()
+            }
+            Forked::Parent(cloned) => {
+                drop(init);
+                let let_go = map_ids(recipe, cloned.pid)
+                    .step("map the user of the jail")
+                    .and_then(|()| {
+                        groups
+                            .attach(cloned.pid)
+                            .step("move the run into its control groups")?;
+                        channel.go().step("start the run")
+                    });
+                if let Err(error) = let_go {
+                    end_at_once(&cloned);
+                    return Err(error);
+                }
+                Ok((cloned, channel, stdout, stderr))
+            }
+        }
+    }
+}
+
+fn end_at_once(init: &Cloned) {
+    let _ = rustix::process::pidfd_send_signal(&init.pidfd, Signal::KILL);
+    let _ = rustix::process::waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
+}
+
+/// A memory limit without a control group falls back only if nobody asked for it.
+fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, SetupError> {
+    let memory = !groups.binds(Controller::Memory);
+    if memory && recipe.limits.asked(LimitName::Memory) {
+        let missing = io::Error::other("no control group for memory can be made here");
+        return Err(
+            SetupError::wall("impose the limit `memory`", missing).hinting(
+                "run as root, or leave the limit to its default, which then bounds each process",
+            ),
+        );
+    }
+    Ok(Fallbacks { memory })
+}
+
+fn surface(recipe: &JailRecipe) -> Surface {
+    // A granted directory may hold a socket, and an older Landlock cannot refuse to connect to it.
+    let unix_sockets =
+        recipe.openings.is_empty() || landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
+    Surface { unix_sockets }
+}
+
+/// What holds each wall up, for the record.
+fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
+    let landlock = match landlock::version() {
+        0 => "missing".to_owned(),
+        version => format!("ABI {version}"),
+    };
+    let user = match &recipe.who {
+        Who::Throwaway { id } => format!("throw-away id {id}"),
+        Who::RunAs { uid, .. } => format!("user id {uid} by run.as"),
+        Who::Caller { uid, .. } => format!("the caller's own user id {uid}, with its groups"),
+    };
+    let memory = if groups.binds(Controller::Memory) {
+        "control group"
+    } else {
+        "per process, by RLIMIT_DATA"
+    };
+    let processes = if groups.binds(Controller::Pids) {
+        "control group"
+    } else {
+        "RLIMIT_NPROC of the namespace"
+    };
+    let cpu = if groups.cpu_used().is_some() {
+        "control group"
+    } else {
+        "summed over the processes"
+    };
+    [
+        ("user", user),
+        (
+            "namespaces",
+            "user, mount, pid, ipc, uts, cgroup, net".to_owned(),
+        ),
+        ("seccomp", "yes".to_owned()),
+        ("no_new_privs", "yes".to_owned()),
+        ("landlock", landlock),
+        ("memory", memory.to_owned()),
+        ("processes", processes.to_owned()),
+        ("cpu", cpu.to_owned()),
+    ]
+    .map(|(wall, held)| (wall.to_owned(), held))
+    .into()
+}
+
+/// A sealed file that reads as `bytes` and can be read again from the start.
+fn input(bytes: &[u8]) -> io::Result<OwnedFd> {
+    if bytes.is_empty() {
+        return Ok(rustix::fs::open(
+            "/dev/null",
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?);
+    }
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create("input", flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| rustix::fs::memfd_create("input", flags))?;
+    streams::write_all(&file, bytes)?;
+    use rustix::fs::SealFlags;
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK,
+    )?;
+    rustix::fs::seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+/// Describes the jail's one user to the kernel, and, for a user of the node, its groups.
+fn map_ids(recipe: &JailRecipe, init: Pid) -> io::Result<()> {
+    let proc = format!("/proc/{}", init.as_raw_nonzero());
+    let (inside_uid, inside_gid) = recipe.inside();
+    let (uid, gid) = recipe.who.outside();
+    if !recipe.who.by_root() {
+        crate::write_file(&format!("{proc}/setgroups"), "deny")?;
+    }
+    crate::write_file(&format!("{proc}/uid_map"), &format!("{inside_uid} {uid} 1"))?;
+    let mut groups = format!("{inside_gid} {gid} 1");
+    if let Who::RunAs { groups: others, .. } = &recipe.who {
+        for other in others.iter().filter(|other| **other != gid) {
+            groups.push_str(&format!("\n{other} {other} 1"));
+        }
+    }
+    crate::write_file(&format!("{proc}/gid_map"), &groups)
+}

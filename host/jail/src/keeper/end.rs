@@ -1,0 +1,164 @@
+//! The end of a run: the last output, how it is judged, what it left, and letting go of everything.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use host_core::LimitName;
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{WaitId, WaitIdOptions};
+use rustix::time::Timespec;
+
+use super::{Run, now};
+use crate::collect;
+use crate::report::{Ending, REPORT_FORMAT, Report};
+use crate::streams::Moved;
+
+impl Run<'_> {
+    /// Gathers what is left to gather and lets go of everything.
+    pub(super) fn conclude(mut self, artifacts: &OwnedFd, piece: &mut [u8; 64 * 1024]) -> Report {
+        let runtime = now() - self.started;
+        let died = rustix::process::waitid(
+            WaitId::PidFd(self.init.pidfd.as_fd()),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
+        let unkillable = !matches!(died, Ok(Some(_)));
+        // Init's last word may still stand in the channel.
+        while self.ending.is_none() && !unkillable && self.heard_more() {}
+        self.drain(piece);
+        let ending = self.judge(unkillable);
+        let mut usage = self.usage();
+        let collected = match &self.out {
+            Some(out) if !unkillable => {
+                scratch_usage(out, &mut usage);
+                collect::collect(out, artifacts)
+            }
+            _ => Ok(collect::Collected::default()),
+        };
+        let reached = self.reached();
+        let kept = collected.and_then(|collected| {
+            self.stdout.settle()?;
+            self.stderr.settle()?;
+            Ok(collected)
+        });
+        let (ending, collected) = match kept {
+            Ok(collected) => (ending, collected),
+            Err(cause) => (
+                Ending::OutputLost {
+                    cause: cause.to_string(),
+                },
+                collect::Collected::default(),
+            ),
+        };
+        self.groups.remove();
+        Report {
+            format: REPORT_FORMAT.to_owned(),
+            ending,
+            runtime_ms: u64::try_from(runtime.as_millis()).unwrap_or(u64::MAX),
+            stdout: self.stdout.kept(),
+            stderr: self.stderr.kept(),
+            left: collected.left,
+            left_out: collected.left_out,
+            not_opened: self.not_opened,
+            walls: self.walls,
+            usage,
+            reached,
+        }
+    }
+
+    fn heard_more(&mut self) -> bool {
+        let mut polled = [PollFd::new(&self.channel, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let waits = rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
+            && polled
+                .iter()
+                .any(|poll| poll.revents().contains(PollFlags::IN));
+        if waits {
+            self.listen();
+        }
+        waits
+    }
+
+    fn drain(&mut self, piece: &mut [u8; 64 * 1024]) {
+        for moved in [self.stdout.drain(piece), self.stderr.drain(piece)] {
+            match moved {
+                Ok(Moved::OverLimit) => {
+                    self.ending = Some(Ending::Limit {
+                        name: LimitName::Output,
+                    })
+                }
+                Ok(_) => {}
+                Err(cause) => {
+                    self.ending = Some(Ending::OutputLost {
+                        cause: cause.to_string(),
+                    })
+                }
+            }
+        }
+    }
+
+    /// The ending, with what the kernel counted taken into account.
+    fn judge(&mut self, unkillable: bool) -> Ending {
+        self.cpu_used = self.groups.cpu_used().unwrap_or(self.cpu_used);
+        let by_kernel = matches!(
+            self.ending,
+            None | Some(Ending::Exited { .. } | Ending::Signalled { .. })
+        );
+        if unkillable {
+            Ending::Unkillable
+        } else if by_kernel && self.groups.memory_kills() > 0 {
+            Ending::Limit {
+                name: LimitName::Memory,
+            }
+        } else if by_kernel && self.cpu_used >= self.cpu_limit() {
+            Ending::Limit {
+                name: LimitName::Cpu,
+            }
+        } else {
+            // Without a word init was killed from outside.
+            self.ending.take().unwrap_or(Ending::Signalled {
+                signal: libc::SIGKILL,
+            })
+        }
+    }
+
+    fn usage(&self) -> Vec<(String, u64)> {
+        let cpu = u64::try_from(self.cpu_used.as_millis()).unwrap_or(u64::MAX);
+        let mut usage = vec![("cpu_ms".to_owned(), cpu)];
+        if let Some(peak) = self.groups.memory_peak() {
+            usage.push(("memory_peak_bytes".to_owned(), peak));
+        }
+        usage
+    }
+
+    fn reached(&self) -> Vec<LimitName> {
+        let mut reached = Vec::new();
+        if self.groups.processes_refused() > 0 {
+            reached.push(LimitName::Processes);
+        }
+        if let Some(space) = self
+            .out
+            .as_ref()
+            .and_then(|out| rustix::fs::fstatfs(out).ok())
+        {
+            if space.f_bavail == 0 {
+                reached.push(LimitName::Scratch);
+            }
+            if space.f_ffree == 0 {
+                reached.push(LimitName::Inodes);
+            }
+        }
+        reached
+    }
+}
+
+fn scratch_usage(out: &OwnedFd, usage: &mut Vec<(String, u64)>) {
+    if let Ok(space) = rustix::fs::fstatfs(out) {
+        let block = u64::try_from(space.f_bsize).unwrap_or(0);
+        usage.push((
+            "scratch_bytes".to_owned(),
+            (space.f_blocks - space.f_bfree) * block,
+        ));
+    }
+}

@@ -1,0 +1,198 @@
+//! The keeper while a run lives: it moves output, hears init and whoever started it, and keeps the clock.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use host_core::LimitName;
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::SendFlags;
+use rustix::process::Signal;
+use rustix::time::Timespec;
+
+use super::{DEATH_WAIT_MAX, Run, SAY_OUTPUT, now};
+use crate::channel::{Exit, FromInit};
+use crate::cpu;
+use crate::report::{Ending, Report};
+use crate::streams::{self, Moved};
+
+/// The longest pause between two looks at the CPU time that was used.
+const CPU_LOOK_MAX: Duration = Duration::from_secs(1);
+/// The shortest, so that looking costs little.
+const CPU_LOOK_MIN: Duration = Duration::from_millis(20);
+
+impl<'a> Run<'a> {
+    /// Waits until the last process of the run is dead and everything of it is in the spool.
+    pub(super) fn watch(mut self, parent: &OwnedFd, artifacts: &OwnedFd) -> Report {
+        let mut piece = streams::piece();
+        let mut called_off = false;
+        loop {
+            let (ready, died) = self.wait(parent, called_off);
+            if ready.parent {
+                called_off = true;
+                self.kill(Ending::Cancelled);
+            }
+            if ready.channel {
+                self.listen();
+            }
+            self.move_output(&ready, &mut piece, parent);
+            if died {
+                break;
+            }
+            if self.keep_the_clock() {
+                break;
+            }
+        }
+        self.conclude(artifacts, &mut piece)
+    }
+
+    fn wait(&self, parent: &OwnedFd, called_off: bool) -> (Ready, bool) {
+        let closed = self.init.pidfd.as_fd();
+        let (stdout, stderr) = (self.stdout.waiting(), self.stderr.waiting());
+        // A closed stream stands in the list as init's own descriptor, which changes nothing.
+        let mut polled = [
+            PollFd::from_borrowed_fd(closed, PollFlags::IN),
+            PollFd::new(&self.channel, PollFlags::IN),
+            PollFd::from_borrowed_fd(stdout.unwrap_or(closed), PollFlags::IN),
+            PollFd::from_borrowed_fd(stderr.unwrap_or(closed), PollFlags::IN),
+            PollFd::new(
+                parent,
+                if called_off {
+                    PollFlags::empty()
+                } else {
+                    PollFlags::IN
+                },
+            ),
+        ];
+        let timeout = self.patience();
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs().cast_signed(),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let _ = rustix::event::poll(&mut polled, Some(&timeout));
+        let [died, channel, stdout, stderr, parent] = polled.map(|poll| !poll.revents().is_empty());
+        (
+            Ready {
+                channel,
+                stdout,
+                stderr,
+                parent: parent && !called_off,
+            },
+            died,
+        )
+    }
+
+    /// How long nothing needs to be looked at.
+    fn patience(&self) -> Duration {
+        if let Some(killed) = self.killed {
+            return DEATH_WAIT_MAX.saturating_sub(now() - killed);
+        }
+        let wall = self.wall_limit().saturating_sub(now() - self.started);
+        let left = self.cpu_limit().saturating_sub(self.cpu_used);
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let soonest = left / u32::try_from(cores).unwrap_or(1);
+        wall.min(soonest.clamp(CPU_LOOK_MIN, CPU_LOOK_MAX))
+    }
+
+    fn wall_limit(&self) -> Duration {
+        Duration::from_millis(self.recipe.limits.wall().ms())
+    }
+
+    pub(super) fn cpu_limit(&self) -> Duration {
+        Duration::from_millis(self.recipe.limits.cpu().ms())
+    }
+
+    pub(super) fn listen(&mut self) {
+        match self.channel.hear() {
+            Ok(Some((FromInit::Ready { notes, not_opened }, out))) => {
+                self.walls.extend(notes);
+                self.not_opened = not_opened;
+                self.out = out;
+            }
+            Ok(Some((FromInit::Failed(error), _))) => self.end(Ending::NotStarted(error)),
+            Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.end(Ending::Exited { code }),
+            Ok(Some((FromInit::Ended(Exit::Signal(signal)), _))) => {
+                self.end(Ending::Signalled { signal })
+            }
+            // Init is going; its descriptor says so next.
+            Ok(None) | Err(_) => {}
+        }
+    }
+
+    /// The first ending stands.
+    fn end(&mut self, ending: Ending) {
+        self.ending.get_or_insert(ending);
+    }
+
+    fn kill(&mut self, ending: Ending) {
+        self.end(ending);
+        self.groups.kill();
+        // The death of process 1 takes everything in its namespace along.
+        let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
+        self.killed.get_or_insert_with(now);
+    }
+
+    fn move_output(&mut self, ready: &Ready, piece: &mut [u8; 64 * 1024], parent: &OwnedFd) {
+        let stdout = if ready.stdout {
+            self.stdout.step(piece)
+        } else {
+            Ok(Moved::Nothing)
+        };
+        let stderr = if ready.stderr {
+            self.stderr.step(piece)
+        } else {
+            Ok(Moved::Nothing)
+        };
+        for moved in [stdout, stderr] {
+            match moved {
+                // A reader that is behind hears of the next piece; what it reads is the file.
+                Ok(Moved::Some) => {
+                    let _ = rustix::net::send(
+                        parent,
+                        &[SAY_OUTPUT],
+                        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+                    );
+                }
+                Ok(Moved::OverLimit) => self.kill(Ending::Limit {
+                    name: LimitName::Output,
+                }),
+                Ok(Moved::Nothing | Moved::End) => {}
+                Err(cause) => self.kill(Ending::OutputLost {
+                    cause: cause.to_string(),
+                }),
+            }
+        }
+    }
+
+    /// Kills on time; says whether waiting for death has been given up.
+    fn keep_the_clock(&mut self) -> bool {
+        if let Some(killed) = self.killed {
+            return now() - killed >= DEATH_WAIT_MAX;
+        }
+        self.cpu_used = self
+            .groups
+            .cpu_used()
+            .unwrap_or_else(|| cpu::of_tree(self.init.pid));
+        if now() - self.started >= self.wall_limit() {
+            self.kill(Ending::Limit {
+                name: LimitName::Wall,
+            });
+        } else if self.cpu_used >= self.cpu_limit() {
+            self.kill(Ending::Limit {
+                name: LimitName::Cpu,
+            });
+        } else if self.groups.memory_kills() > 0 {
+            self.kill(Ending::Limit {
+                name: LimitName::Memory,
+            });
+        }
+        false
+    }
+}
+
+/// Which descriptors have something to say.
+struct Ready {
+    channel: bool,
+    stdout: bool,
+    stderr: bool,
+    parent: bool,
+}

@@ -1,0 +1,158 @@
+//! What of a record is known before a run starts, and what comes from outside at that moment.
+
+use std::collections::BTreeMap;
+
+use host_core::{
+    BundleSummary, Denial, Grant, GrantLine, LimitName, Outcome, Record, RecordFormat, RunId,
+    StreamSummary, StreamText, TaskName, Timestamp, Used,
+};
+use host_jail::{JailRecipe, Report};
+use serde_json::{Map, Value, json};
+
+use crate::plan::Plan;
+
+/// How much of standard error a record repeats, in bytes.
+pub(crate) const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
+
+/// The value of a task's result.
+pub type ResultValue = Map<String, Value>;
+
+/// What comes from outside at the moment of a start: time and chance are values.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Seconds since 1970.
+    pub unix_seconds: u64,
+    /// And nanoseconds.
+    pub nanos: u32,
+    /// Random bytes.
+    pub random: [u8; 18],
+}
+
+impl Moment {
+    /// A fresh run id.
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        let [a, b, c, d, e, f, g, h, i, j, ..] = self.random;
+        let unix_ms = self.unix_seconds * 1_000 + u64::from(self.nanos / 1_000_000);
+        RunId::from_parts(unix_ms, [a, b, c, d, e, f, g, h, i, j])
+    }
+
+    fn timestamp(&self) -> Timestamp {
+        Timestamp::from_unix(self.unix_seconds, self.nanos)
+    }
+
+    pub(crate) fn seed(&self) -> [u8; 8] {
+        let [.., a, b, c, d, e, f, g, h] = self.random;
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
+/// What of a record is known before the run starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskName,
+    pub(crate) bundle: BundleSummary,
+    pub(crate) started: Timestamp,
+    pub(crate) grant: Vec<GrantLine>,
+    pub(crate) denials: Vec<Denial>,
+}
+
+impl Draft {
+    pub(crate) fn new(plan: &Plan<'_>, grant: Option<&Grant>, moment: &Moment) -> Self {
+        let manifest = plan.loaded.bundle.manifest();
+        let lines = grant
+            .into_iter()
+            .flat_map(Grant::iter)
+            .map(|granted| GrantLine {
+                capability: granted.capability.to_string(),
+                origin: granted.origin,
+                rule: granted.rule.clone(),
+                used: Used::Unknown,
+            });
+        let dropped = grant
+            .into_iter()
+            .flat_map(Grant::dropped)
+            .map(|ask| Denial {
+                capability: ask.capability.to_string(),
+                reason: "optional, and not granted".to_owned(),
+            });
+        Self {
+            run: moment.run_id(),
+            task: plan.task.name.clone(),
+            bundle: BundleSummary {
+                id: plan.loaded.bundle.id(),
+                module: Some(manifest.module().clone()),
+                version: manifest.version().to_string(),
+                signers: plan
+                    .loaded
+                    .bundle
+                    .signers()
+                    .iter()
+                    .map(|signed| signed.owner.to_string())
+                    .collect(),
+            },
+            started: moment.timestamp(),
+            grant: lines.collect(),
+            denials: plan.denials.iter().cloned().chain(dropped).collect(),
+        }
+    }
+
+    /// The line that says what is about to start.
+    pub(crate) fn intended(&self, plan: &Plan<'_>, recipe: &JailRecipe) -> Value {
+        let limits: BTreeMap<&str, String> = LimitName::ALL
+            .into_iter()
+            .map(|name| (name.as_str(), plan.limits.text(name)))
+            .collect();
+        json!({
+            "event": "intended",
+            "run": self.run,
+            "task": self.task,
+            "bundle": self.bundle,
+            "started": self.started,
+            "noop": plan.noop,
+            "input": plan.input_digest,
+            "grant": self.grant,
+            "limits": limits,
+            "uid": recipe.who.outside().0,
+        })
+    }
+
+    pub(crate) fn record(
+        self,
+        outcome: Outcome,
+        value: ResultValue,
+        report: Option<&Report>,
+    ) -> Record<ResultValue> {
+        let status = outcome.status(value.contains_key("_error"));
+        Record {
+            format: RecordFormat::V1,
+            run: self.run,
+            node: None,
+            caller: None,
+            task: Some(self.task),
+            bundle: self.bundle,
+            status,
+            outcome,
+            value,
+            stdout: report.map_or_else(StreamSummary::default, |report| StreamSummary {
+                bytes: report.stdout.bytes,
+                truncated: report.stdout.truncated,
+            }),
+            stderr: StreamText::default(),
+            artifacts: Vec::new(),
+            started: self.started,
+            runtime: report.map_or(0.0, |report| {
+                std::time::Duration::from_millis(report.runtime_ms).as_secs_f64()
+            }),
+            grant: self.grant,
+            denials: self.denials,
+            walls: report
+                .map(|report| report.walls.iter().cloned().collect())
+                .unwrap_or_default(),
+            usage: report
+                .map(|report| report.usage.iter().cloned().collect())
+                .unwrap_or_default(),
+        }
+    }
+}

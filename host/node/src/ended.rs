@@ -1,0 +1,125 @@
+//! From what the keeper saw and what the task wrote to a record.
+
+use host_core::{Artifact, Denial, Outcome, StreamText, TaskName};
+use host_jail::{Ending, Report, SetupKind};
+use host_task::TaskResult;
+use serde_json::Value;
+
+use crate::draft::Draft;
+use crate::running::Finished;
+
+/// A finished run with what its spool shall hold instead of a secret.
+pub(crate) struct Ended {
+    pub(crate) finished: Finished,
+    pub(crate) redacted: Option<Vec<u8>>,
+}
+
+impl Ended {
+    pub(crate) fn new(
+        draft: &Draft,
+        report: Option<Report>,
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+        artifacts: Vec<Artifact>,
+    ) -> Self {
+        let outcome = outcome(report.as_ref());
+        let result = result(&draft.task, &outcome, &stdout, &stderr);
+        let public = result.public_value();
+        let redacted = result
+            .sensitive
+            .then(|| Value::Object(public.clone()).to_string().into_bytes());
+        let mut draft = draft.clone();
+        draft
+            .denials
+            .extend(
+                report
+                    .iter()
+                    .flat_map(|report| &report.not_opened)
+                    .map(|(path, cause)| Denial {
+                        capability: path.clone(),
+                        reason: cause.clone(),
+                    }),
+            );
+        let mut record = draft.record(outcome, public, report.as_ref());
+        let kept = report
+            .as_ref()
+            .map(|report| report.stderr)
+            .unwrap_or_default();
+        let bytes = kept.bytes.max(stderr.len() as u64);
+        record.stderr = StreamText {
+            text: String::from_utf8_lossy(&stderr).into_owned(),
+            bytes,
+            truncated: kept.truncated || bytes > stderr.len() as u64,
+        };
+        record.artifacts = artifacts;
+        let setup = match report.as_ref().map(|report| &report.ending) {
+            Some(Ending::NotStarted(error)) => Some(error.clone()),
+            _ => None,
+        };
+        let (left_out, reached) = report
+            .map(|report| (report.left_out, report.reached))
+            .unwrap_or_default();
+        Self {
+            finished: Finished {
+                record,
+                setup,
+                left_out,
+                reached,
+            },
+            redacted,
+        }
+    }
+}
+
+fn outcome(report: Option<&Report>) -> Outcome {
+    let Some(report) = report else {
+        return Outcome::Lost {
+            reason: "the keeper of the run was killed".to_owned(),
+        };
+    };
+    match &report.ending {
+        Ending::Exited { code } => Outcome::Exited { code: *code },
+        Ending::Signalled { signal } => Outcome::Signalled { signal: *signal },
+        Ending::Limit { name } => Outcome::Limit { limit: *name },
+        Ending::Cancelled => Outcome::Cancelled {
+            reason: "interrupted".to_owned(),
+        },
+        Ending::NotStarted(error) if error.kind == SetupKind::Program => Outcome::CouldNotStart {
+            reason: error.to_string(),
+        },
+        Ending::NotStarted(error) => Outcome::Refused {
+            reason: error.to_string(),
+        },
+        Ending::Unkillable => Outcome::Unkillable {
+            reason: "a process of it does not die".to_owned(),
+        },
+        Ending::OutputLost { cause } => Outcome::Lost {
+            reason: format!("its output could not be kept: {cause}"),
+        },
+    }
+}
+
+/// The result by the Puppet rules; a run that did not end by itself has an error of ours in it.
+fn result(task: &TaskName, outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> TaskResult {
+    let (kind, msg) = match outcome {
+        Outcome::Exited { code } => return TaskResult::read(task, stdout, stderr, *code),
+        Outcome::Signalled { signal } => (
+            "host/signalled",
+            format!("the task was killed by signal {signal}"),
+        ),
+        Outcome::Trapped { reason } => ("host/trapped", reason.clone()),
+        Outcome::Limit { limit } => (
+            "host/limit",
+            format!("the task was stopped by limit `{limit}`"),
+        ),
+        Outcome::Cancelled { reason } => (
+            "host/cancelled",
+            format!("the run was called off: {reason}"),
+        ),
+        Outcome::CouldNotStart { reason } => ("host/could-not-start", reason.clone()),
+        Outcome::Refused { reason } => ("host/refused", reason.clone()),
+        Outcome::Lost { reason } => ("host/lost", reason.clone()),
+        Outcome::Unkillable { reason } => ("host/unkillable", reason.clone()),
+    };
+    TaskResult::stopped(stdout, kind, &msg)
+}

@@ -1,0 +1,237 @@
+//! A run that has been started, and putting its outcome on record.
+//!
+//! INVARIANT: the line `finished` is on disk before the record is returned.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use host_core::{Artifact, Digest, LimitName, Record, RunId, Status};
+use host_jail::{Event, Keeper, LeftFile, Report, SetupError, SetupKind};
+use host_store::{Exclusive, Journal, JournalError, RunSpool, SpoolFile};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::draft::{Draft, RECORD_STDERR_BYTES_MAX, ResultValue};
+use crate::ended::Ended;
+
+/// The most of a report that is read, in bytes.
+const REPORT_BYTES_MAX: u64 = 4 << 20;
+/// How long a value may be in the journal, in bytes.
+const JOURNAL_VALUE_BYTES_MAX: usize = 64 << 10;
+/// How much of standard output a result is read from, in bytes; more than that is no JSON that anyone wants.
+const RESULT_BYTES_MAX: u64 = 64 << 20;
+
+/// Why the outcome of a run that was started is not on record.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FinishError {
+    /// The line could not be written.
+    #[error("run {run} has ended, and its outcome cannot be recorded")]
+    Journal {
+        /// The run.
+        run: RunId,
+        /// Why.
+        #[source]
+        source: JournalError,
+    },
+    /// Its output cannot be read back or put in order.
+    #[error("run {run} has ended, and its output cannot be read")]
+    Spool {
+        /// The run.
+        run: RunId,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A run that has been started.
+#[derive(Debug)]
+pub struct Running<'s> {
+    pub(crate) keeper: Keeper,
+    pub(crate) spool: RunSpool,
+    pub(crate) journal: Journal<'s>,
+    pub(crate) draft: Draft,
+    pub(crate) by_root: bool,
+    pub(crate) live: [Tail; 2],
+    pub(crate) _exclusive: Option<Exclusive>,
+}
+
+/// A run that has ended, on record.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its record.
+    pub record: Record<ResultValue>,
+    /// Why it never started, where it did not.
+    pub setup: Option<SetupError>,
+    /// Names of files that the task left and that did not come back, with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// Limits that the kernel answered with an error inside.
+    pub reached: Vec<LimitName>,
+}
+
+/// A place in a growing file.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) file: File,
+}
+
+/// Which output stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StreamName {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Running<'_> {
+    /// The id of the run.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.draft.run
+    }
+
+    /// The next thing that happened; waits for it.
+    #[must_use]
+    pub fn next(&self) -> Event {
+        self.keeper.next()
+    }
+
+    /// Asks the keeper to end the run.
+    pub fn cancel(&self) {
+        self.keeper.cancel();
+    }
+
+    /// What a stream holds beyond what was read before, at most `buffer.len()` bytes of it.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    pub fn read(&mut self, stream: StreamName, buffer: &mut [u8]) -> io::Result<usize> {
+        let [stdout, stderr] = &mut self.live;
+        match stream {
+            StreamName::Stdout => stdout.file.read(buffer),
+            StreamName::Stderr => stderr.file.read(buffer),
+        }
+    }
+
+    /// Puts the outcome on record, after the keeper said that the run has ended or is gone itself.
+    ///
+    /// # Errors
+    /// [`FinishError`] when the outcome cannot be kept.
+    pub fn finish(self) -> Result<Finished, FinishError> {
+        let run = self.draft.run;
+        self.keeper.finish();
+        let failed = |source| FinishError::Spool { run, source };
+        let report = read_report(&self.spool).map_err(failed)?;
+        let stdout =
+            read_stream(&self.spool, SpoolFile::Stdout, RESULT_BYTES_MAX).map_err(failed)?;
+        let stderr =
+            read_stream(&self.spool, SpoolFile::Stderr, RECORD_STDERR_BYTES_MAX).map_err(failed)?;
+        let artifacts = match &report {
+            Some(report) => keep_artifacts(&self.spool, &report.left).map_err(failed)?,
+            None => {
+                host_jail::remove_left(self.by_root, &run);
+                Vec::new()
+            }
+        };
+        let ended = Ended::new(&self.draft, report, stdout, stderr, artifacts);
+        if let Some(public) = &ended.redacted {
+            self.spool
+                .redact(SpoolFile::Stdout, public)
+                .map_err(|error| failed(io::Error::other(error)))?;
+        }
+        let record = &ended.finished.record;
+        keep_record(&self.spool, record).map_err(failed)?;
+        if record.stdout.bytes > 0 || record.stderr.bytes > 0 || !record.artifacts.is_empty() {
+            self.spool
+                .sync()
+                .map_err(|error| failed(io::Error::other(error)))?;
+        }
+        self.journal
+            .append(&finished_line(record))
+            .map_err(|source| FinishError::Journal { run, source })?;
+        Ok(ended.finished)
+    }
+}
+
+impl AsFd for Running<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.keeper.as_fd()
+    }
+}
+
+/// Puts the record beside the output, where people look for it; what must not be lost of it is in the journal.
+fn keep_record(spool: &RunSpool, record: &Record<ResultValue>) -> io::Result<()> {
+    let mut file = spool
+        .create_file(SpoolFile::Record)
+        .map_err(io::Error::other)?;
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+/// The line that says how a run ended. A long value is left to the output that it was read from.
+fn finished_line(record: &Record<ResultValue>) -> Value {
+    let is_long = serde_json::to_string(&record.value)
+        .is_ok_and(|value| value.len() > JOURNAL_VALUE_BYTES_MAX);
+    let mut line = json!({"event": "finished", "record": record});
+    if is_long && let Some(value) = line.pointer_mut("/record/value") {
+        *value = json!({"_omitted": "too long for the journal; it is in the run's own directory"});
+    }
+    line
+}
+
+/// What a stream holds, as far as a result or a record ever repeats it.
+fn read_stream(spool: &RunSpool, file: SpoolFile, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    spool
+        .open_file(file)
+        .map_err(io::Error::other)?
+        .take(bytes_max)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The report, or nothing when the keeper did not live to write it.
+fn read_report(spool: &RunSpool) -> io::Result<Option<Report>> {
+    let bytes = spool
+        .read(SpoolFile::Report, REPORT_BYTES_MAX)
+        .map_err(io::Error::other)?;
+    Ok(if bytes.ends_with(b"\n") {
+        serde_json::from_slice(&bytes).ok()
+    } else {
+        None
+    })
+}
+
+/// Renames what came back to its digest.
+fn keep_artifacts(spool: &RunSpool, left: &[LeftFile]) -> io::Result<Vec<Artifact>> {
+    let Some(directory) = spool.artifacts().map_err(io::Error::other)? else {
+        return Ok(Vec::new());
+    };
+    let mut artifacts = Vec::with_capacity(left.len());
+    for file in left {
+        let mut hasher = Sha256::new();
+        let bytes = io::copy(&mut directory.open(&file.copy)?, &mut hasher)?;
+        let digest = Digest::from_bytes(hasher.finalize().into());
+        directory.rename(&file.copy, &directory, digest.to_string())?;
+        artifacts.push(Artifact {
+            name: file.name.clone(),
+            digest,
+            bytes,
+        });
+    }
+    Ok(artifacts)
+}
+
+/// Whether the machine is to blame that a run did not start.
+#[must_use]
+pub fn is_machines_fault(finished: &Finished) -> bool {
+    let wall = finished
+        .setup
+        .as_ref()
+        .is_some_and(|error| error.kind == SetupKind::Wall);
+    wall || (finished.record.status == Status::Lost && !finished.record.walls.is_empty())
+}
