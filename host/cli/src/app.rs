@@ -25,7 +25,8 @@ pub(crate) struct Context {
 /// Runs `host` with these arguments, the first of which is its own name.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        Printer::new(OutputMode::Human, true).note(&format!("this is a bug in host, please report it: {panic}"));
+        Printer::new(OutputMode::Human, true)
+            .note(&format!("this is a bug in host, please report it: {panic}"));
     }));
     let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or(Exit::Bug);
     ExitCode::from(exit.code())
@@ -36,9 +37,15 @@ fn start(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(failure) => return end(Printer::new(OutputMode::Human, false), &failure),
     };
-    let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+    let texts: Vec<String> = arguments
+        .iter()
+        .map(|text| text.to_string_lossy().into_owned())
+        .collect();
     let asked = commands::run::scan::output_mode(&texts).unwrap_or(settings.output);
-    let context = Context { printer: Printer::new(asked, settings.no_color), settings };
+    let context = Context {
+        printer: Printer::new(asked, settings.no_color),
+        settings,
+    };
     let printer = context.printer;
     let done = match commands::run::scan::scan(&texts) {
         // The options of a task are known only when its bundle has been opened.
@@ -63,7 +70,9 @@ fn dispatch(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> 
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::new(Exit::Usage, &error))?;
     match cli.command {
-        Command::Run(_) => Err(Failure::usage("name a bundle, or a module's directory").hint("host run --help")),
+        Command::Run(_) => {
+            Err(Failure::usage("name a bundle, or a module's directory").hint("host run --help"))
+        }
         Command::Bundle(command) => commands::bundle::run(context, &command),
         Command::Key(command) => commands::key::run(context, &command),
         Command::Trust(command) => commands::trust::run(context, &command),
@@ -95,11 +104,17 @@ pub(crate) fn explain(context: &Context, error: &clap::Error) -> Result<Exit, Fa
             let mut lines = text.trim_end().lines();
             let first = lines.next().unwrap_or_default();
             let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-            let rest: Vec<String> = lines.map(str::to_owned).filter(|line| !line.trim().is_empty()).collect();
-            let (hints, details): (Vec<String>, Vec<String>) =
-                rest.into_iter().partition(|line| line.starts_with("For more information") || line.starts_with("Usage:"));
+            let rest: Vec<String> = lines
+                .map(str::to_owned)
+                .filter(|line| !line.trim().is_empty())
+                .collect();
+            let (hints, details): (Vec<String>, Vec<String>) = rest.into_iter().partition(|line| {
+                line.starts_with("For more information") || line.starts_with("Usage:")
+            });
             let details = details.iter().map(|line| line.trim().to_owned()).collect();
-            let usage = hints.into_iter().find_map(|line| line.strip_prefix("Usage: ").map(str::to_owned));
+            let usage = hints
+                .into_iter()
+                .find_map(|line| line.strip_prefix("Usage: ").map(str::to_owned));
             let failure = Failure::usage(message).details(details);
             Err(match usage {
                 Some(usage) => failure.hint(format!("usage: {usage}")),

@@ -10,12 +10,25 @@ use crate::printer::OutputMode;
 /// A task is a script, or a program compiled to WASI, in a module with Puppet's layout. `host run` starts
 /// it in a jail of its own: it sees what it asked for and was granted, and its limits are held.
 #[derive(Debug, Parser)]
-#[command(name = "host", version, max_term_width = 110, disable_help_subcommand = true)]
-#[command(after_help = "exit codes:  0 done  1 the task failed  2 usage or input  3 refused  4 not trusted or damaged
-             5 lost  7 this machine cannot hold or record the run  70 a bug of ours  130, 143 interrupted")]
+#[command(
+    name = "host",
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "exit codes:  0 done  1 the task failed  2 usage or input  3 refused  4 not trusted or damaged
+             5 lost  7 this machine cannot hold or record the run  70 a bug of ours  130, 143 interrupted"
+)]
 pub(crate) struct Cli {
     /// What standard output is for
-    #[arg(long, global = true, value_enum, value_name = "FORM", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        help_heading = "Everywhere"
+    )]
     pub(crate) output: Option<OutputMode>,
 
     #[command(subcommand)]

@@ -8,10 +8,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Time since 1970, by the machine's clock.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the clock for everyone")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads the clock for everyone"
+)]
 fn since_1970() -> Duration {
     // A clock before 1970 reads as 1970.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Seconds since 1970.
@@ -20,7 +25,10 @@ pub(crate) fn now_unix() -> u64 {
 }
 
 /// A clock for how long something takes.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the clock for everyone")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads the clock for everyone"
+)]
 pub(crate) fn stopwatch() -> Instant {
     Instant::now()
 }
@@ -28,12 +36,17 @@ pub(crate) fn stopwatch() -> Instant {
 /// Random bytes of the kernel.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::plain(Exit::Machine, format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::plain(Exit::Machine, format!("no random numbers: {error}")))?;
     Ok(bytes)
 }
 
 /// Time and chance for the start of a run.
 pub(crate) fn moment() -> Result<Moment, Failure> {
     let now = since_1970();
-    Ok(Moment { unix_seconds: now.as_secs(), nanos: now.subsec_nanos(), random: random()? })
+    Ok(Moment {
+        unix_seconds: now.as_secs(),
+        nanos: now.subsec_nanos(),
+        random: random()?,
+    })
 }

@@ -25,18 +25,28 @@ impl Failure {
         let mut cause = error.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // A wrapper that only passes its source on says nothing new.
-            if chain.last() != Some(&text) {
+            // A wrapper that only passes its source on, or repeats it, says nothing new.
+            if chain.last().is_none_or(|last| !last.ends_with(&text)) {
                 chain.push(text);
             }
             cause = error.source();
         }
-        Self { exit, chain, details: Vec::new(), hint: None }
+        Self {
+            exit,
+            chain,
+            details: Vec::new(),
+            hint: None,
+        }
     }
 
     /// A failure with a message of its own.
     pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, chain: vec![message.into()], details: Vec::new(), hint: None }
+        Self {
+            exit,
+            chain: vec![message.into()],
+            details: Vec::new(),
+            hint: None,
+        }
     }
 
     /// The command line is wrong.

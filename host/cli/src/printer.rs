@@ -52,7 +52,8 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer for this process; `no_color` forbids colours.
     pub(crate) fn new(mode: OutputMode, no_color: bool) -> Self {
-        let (stdout_is_terminal, stderr_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let (stdout_is_terminal, stderr_is_terminal) =
+            (io::stdout().is_terminal(), io::stderr().is_terminal());
         let colour = !no_color;
         Self {
             mode,
@@ -100,16 +101,26 @@ impl Printer {
 
     /// What a task wrote, as bytes where a program reads them and escaped where a terminal would act on them.
     pub(crate) fn task_stdout(self, bytes: &[u8]) {
-        write_whole(io::stdout().lock(), &self.fit(bytes, self.stdout_is_terminal));
+        write_whole(
+            io::stdout().lock(),
+            &self.fit(bytes, self.stdout_is_terminal),
+        );
     }
 
     /// The same for its standard error.
     pub(crate) fn task_stderr(self, bytes: &[u8]) {
-        write_whole(io::stderr().lock(), &self.fit(bytes, self.stderr_is_terminal));
+        write_whole(
+            io::stderr().lock(),
+            &self.fit(bytes, self.stderr_is_terminal),
+        );
     }
 
     fn fit(self, bytes: &[u8], terminal: bool) -> Vec<u8> {
-        if terminal { for_terminal(&String::from_utf8_lossy(bytes)).into_bytes() } else { bytes.to_vec() }
+        if terminal {
+            for_terminal(&String::from_utf8_lossy(bytes)).into_bytes()
+        } else {
+            bytes.to_vec()
+        }
     }
 
     /// A failure, with its causes, details and hint.
@@ -127,15 +138,21 @@ impl Printer {
             }));
             return;
         }
-        let mut chain = failure.chain.iter();
-        let message = chain.next().map_or("", String::as_str);
-        self.note(&format!("{} {message}", self.on_stderr(Paint::Failed, "error:")));
+        let mut chain = failure.chain.iter().map(|text| on_one_line(text));
+        let message = chain.next().unwrap_or_default();
+        self.note(&format!(
+            "{} {message}",
+            self.on_stderr(Paint::Failed, "error:")
+        ));
         for cause in chain {
             self.note(&format!("  because {cause}"));
         }
         if !failure.details.is_empty() {
             self.note("");
-            failure.details.iter().for_each(|line| self.note(&format!("    {line}")));
+            failure
+                .details
+                .iter()
+                .for_each(|line| self.note(&for_terminal(&format!("    {line}"))));
             self.note("");
         }
         if let Some(hint) = &failure.hint {
@@ -153,13 +170,26 @@ impl Printer {
 
     /// Painted words for standard error.
     pub(crate) fn on_stderr(self, paint: Paint, text: &str) -> String {
-        if self.paints_stderr { painted(paint, text) } else { text.to_owned() }
+        if self.paints_stderr {
+            painted(paint, text)
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Painted words for standard output.
     pub(crate) fn on_stdout(self, paint: Paint, text: &str) -> String {
-        if self.paints_stdout { painted(paint, text) } else { text.to_owned() }
+        if self.paints_stdout {
+            painted(paint, text)
+        } else {
+            text.to_owned()
+        }
     }
+}
+
+/// A message of an error, in which a library may have repeated what it read.
+fn on_one_line(text: &str) -> String {
+    for_terminal(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A closed pipe is a reader that has had enough, which is no failure of ours.
@@ -183,11 +213,18 @@ pub(crate) fn for_terminal(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for piece in text.split_inclusive(['\n', '\t']) {
         let (body, end) = match piece.strip_suffix(['\n', '\t']) {
-            Some(body) => (body.strip_suffix('\r').unwrap_or(body), piece.get(piece.len() - 1..).unwrap_or_default()),
+            Some(body) => (
+                body.strip_suffix('\r').unwrap_or(body),
+                piece.get(piece.len() - 1..).unwrap_or_default(),
+            ),
             None => (piece, ""),
         };
         // A backslash is plain text here; only what is hidden needs to be made visible.
-        let shown = body.split('\\').map(|part| Shown(part).to_string()).collect::<Vec<_>>().join("\\");
+        let shown = body
+            .split('\\')
+            .map(|part| Shown(part).to_string())
+            .collect::<Vec<_>>()
+            .join("\\");
         safe.push_str(&shown);
         safe.push_str(end);
     }

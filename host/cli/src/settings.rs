@@ -30,17 +30,24 @@ pub(crate) struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The environment of this process; names or values that are not UTF-8 are left out.
     pub(crate) fn of_process() -> Self {
-        let pairs = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let pairs = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Self(pairs.collect())
     }
 
     /// A variable that is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.get(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// Every variable.
@@ -132,7 +139,8 @@ impl Settings {
 
     fn apply(&mut self, file: ConfigFile, from: &Source) -> Result<(), Failure> {
         let wrong = |key: &str, why: &dyn fmt::Display| {
-            Failure::usage(format!("setting `{key}` cannot be used: {why}")).details(vec![format!("from {from}")])
+            Failure::usage(format!("setting `{key}` cannot be used: {why}"))
+                .details(vec![format!("from {from}")])
         };
         if let Some(text) = file.output {
             self.output = parse_output(&text).map_err(|why| wrong("output", &why))?;
@@ -148,7 +156,10 @@ impl Settings {
         }
         if let Some(paths) = file.system_paths {
             if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
-                return Err(wrong("system_paths", &format!("`{}` is not absolute", path.display())));
+                return Err(wrong(
+                    "system_paths",
+                    &format!("`{}` is not absolute", path.display()),
+                ));
             }
             self.came("system_paths", format!("{paths:?}"), from);
             self.system_paths = paths;
@@ -159,13 +170,17 @@ impl Settings {
         }
         let mut limits = LimitRequests::default();
         for (name, value) in file.limits {
-            limits.set(&name, &value).map_err(|why| wrong(&format!("limits.{name}"), &why))?;
+            limits
+                .set(&name, &value)
+                .map_err(|why| wrong(&format!("limits.{name}"), &why))?;
             self.came(&format!("limits.{name}"), value, from);
         }
         // What the settings say are defaults, not limits that a run asks for.
         self.limits = self.limits.with_defaults(&limits);
         for (name, value) in file.ceilings {
-            self.ceilings.set(&name, &value).map_err(|why| wrong(&format!("ceilings.{name}"), &why))?;
+            self.ceilings
+                .set(&name, &value)
+                .map_err(|why| wrong(&format!("ceilings.{name}"), &why))?;
             self.came(&format!("ceilings.{name}"), value, from);
         }
         Ok(())
@@ -173,12 +188,21 @@ impl Settings {
 
     fn apply_variables(&mut self) -> Result<(), Failure> {
         if let Some(text) = self.environment.get("HOST_OUTPUT").map(str::to_owned) {
-            self.output = parse_output(&text).map_err(|why| Failure::usage(format!("HOST_OUTPUT: {why}")))?;
+            self.output =
+                parse_output(&text).map_err(|why| Failure::usage(format!("HOST_OUTPUT: {why}")))?;
             self.came("output", text, &Source::Variable("HOST_OUTPUT"));
         }
         if let Some(text) = self.environment.get("HOST_MODULEPATH").map(str::to_owned) {
-            self.modulepath = text.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
-            self.came("modulepath", format!("{:?}", self.modulepath), &Source::Variable("HOST_MODULEPATH"));
+            self.modulepath = text
+                .split(':')
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+                .collect();
+            self.came(
+                "modulepath",
+                format!("{:?}", self.modulepath),
+                &Source::Variable("HOST_MODULEPATH"),
+            );
         }
         Ok(())
     }
@@ -190,26 +214,48 @@ impl Settings {
 
     /// Each setting with its value and where that came from.
     pub(crate) fn origins(&self) -> impl Iterator<Item = (&str, &str, String)> {
-        self.origins.iter().map(|(key, value, from)| (key.as_str(), value.as_str(), from.to_string()))
+        self.origins
+            .iter()
+            .map(|(key, value, from)| (key.as_str(), value.as_str(), from.to_string()))
     }
 
     /// This machine as runs see it.
     pub(crate) fn machine(&self) -> Machine {
         let uid = rustix::process::geteuid().as_raw();
         let starter = if uid == 0 {
-            Starter::Root { uids: self.uid_range }
+            Starter::Root {
+                uids: self.uid_range,
+            }
         } else {
-            Starter::User { uid, gid: rustix::process::getegid().as_raw() }
+            Starter::User {
+                uid,
+                gid: rustix::process::getegid().as_raw(),
+            }
         };
         let places = &self.places;
-        let own = [&places.config, &places.state, &places.cache, &places.runtime].into_iter().cloned();
+        let own = [
+            &places.config,
+            &places.state,
+            &places.cache,
+            &places.runtime,
+        ]
+        .into_iter()
+        .cloned();
         // A node of this machine has its places here, whoever starts this run.
         let nodes = SYSTEM_PLACES.map(PathBuf::from);
         Machine {
             starter,
-            features: self.features.iter().cloned().chain(found_features()).collect(),
+            features: self
+                .features
+                .iter()
+                .cloned()
+                .chain(found_features())
+                .collect(),
             system_paths: self.system_paths.clone(),
-            never: own.chain(nodes).chain(std::env::current_exe().ok()).collect(),
+            never: own
+                .chain(nodes)
+                .chain(std::env::current_exe().ok())
+                .collect(),
             defaults: self.limits.clone(),
             ceilings: self.ceilings.clone(),
             environment: self.environment.all().clone(),
@@ -218,13 +264,21 @@ impl Settings {
 }
 
 fn parse_output(text: &str) -> Result<OutputMode, String> {
-    clap::ValueEnum::from_str(text, false).map_err(|_| format!("`{text}` is not `human`, `json` or `jsonl`"))
+    clap::ValueEnum::from_str(text, false)
+        .map_err(|_| format!("`{text}` is not `human`, `json` or `jsonl`"))
 }
 
 /// What implementations may require, as far as this machine shows it.
 fn found_features() -> Vec<String> {
-    let found = [("/bin/sh", "shell"), ("/opt/puppetlabs/puppet/bin/ruby", "puppet-agent")];
-    found.into_iter().filter(|(path, _)| Path::new(path).exists()).map(|(_, feature)| feature.to_owned()).collect()
+    let found = [
+        ("/bin/sh", "shell"),
+        ("/opt/puppetlabs/puppet/bin/ruby", "puppet-agent"),
+    ];
+    found
+        .into_iter()
+        .filter(|(path, _)| Path::new(path).exists())
+        .map(|(_, feature)| feature.to_owned())
+        .collect()
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
@@ -253,15 +307,29 @@ fn places(environment: &Environment) -> Places {
     }
     if rustix::process::geteuid().is_root() {
         let [config, state, cache, runtime] = SYSTEM_PLACES.map(PathBuf::from);
-        return Places { config, state, cache, runtime };
+        return Places {
+            config,
+            state,
+            cache,
+            runtime,
+        };
     }
-    let home = environment.path("HOME").unwrap_or_else(|| "/nonexistent".into());
-    let place = |variable: &str, usual: &str| environment.path(variable).unwrap_or_else(|| home.join(usual)).join("host");
+    let home = environment
+        .path("HOME")
+        .unwrap_or_else(|| "/nonexistent".into());
+    let place = |variable: &str, usual: &str| {
+        environment
+            .path(variable)
+            .unwrap_or_else(|| home.join(usual))
+            .join("host")
+    };
     let state = place("XDG_STATE_HOME", ".local/state");
     Places {
         config: place("XDG_CONFIG_HOME", ".config"),
         cache: place("XDG_CACHE_HOME", ".cache"),
-        runtime: environment.path("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), |path| path.join("host")),
+        runtime: environment
+            .path("XDG_RUNTIME_DIR")
+            .map_or_else(|| state.join("run"), |path| path.join("host")),
         state,
     }
 }
@@ -272,5 +340,7 @@ pub(crate) fn add_limit(limits: &mut LimitRequests, text: &str) -> Result<(), Fa
         return Err(Failure::usage(format!("`{text}` is not a limit"))
             .hint("write it as NAME=VALUE, such as --limit wall=30s or --limit memory=64MiB"));
     };
-    limits.set(name, value).map_err(|error| Failure::new(Exit::Usage, &error))
+    limits
+        .set(name, value)
+        .map_err(|error| Failure::new(Exit::Usage, &error))
 }

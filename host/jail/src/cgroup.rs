@@ -18,8 +18,8 @@ use rustix::process::Pid;
 
 use crate::read::{read_number, read_text};
 
-/// How often removing a group is tried while the kernel still empties it.
-const REMOVE_TRIES_MAX: u32 = 50;
+/// How often removing a group is tried while the kernel still empties it: two seconds' worth.
+const REMOVE_TRIES_MAX: u32 = 1_000;
 /// The pause between two tries.
 const REMOVE_PAUSE: Duration = Duration::from_millis(2);
 /// The directory at the root of version 2 that holds the groups of all runs, when root makes them.

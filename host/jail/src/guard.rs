@@ -61,8 +61,31 @@ impl Guarded {
     }
 }
 
+/// What became of a grant that was to be opened.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// It is open.
+    Guarded(Guarded),
+    /// It cannot be, and the run goes on without it.
+    Without(String),
+}
+
+/// Opens `opening`; one that the task can do without, or one for reading that is not there, may stay shut.
+pub(crate) fn open_or_do_without(
+    opening: &Opening,
+    never: &[PathBuf],
+) -> Result<Opened, SetupError> {
+    let is_missing = !opening.writable
+        && matches!(fs::symlink_metadata(&opening.path), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
+    match open(opening, never) {
+        Ok(guarded) => Ok(Opened::Guarded(guarded)),
+        Err(error) if opening.optional || is_missing => Ok(Opened::Without(error.cause)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens `opening` without following any link, and refuses what no grant opens.
-pub(crate) fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
+fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
     let path = opening.path.as_path();
     let step = || format!("open `{}` to the run", path.display());
     let fd = open_place(path)?;

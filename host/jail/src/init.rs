@@ -3,7 +3,7 @@
 //! ORDER (the step numbers of the measured prototype): go byte; groups, group and user id; the signal of
 //! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
 //! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
-//! pivot; host name and loopback; limits; not dumpable; fork; then init gives up its own capabilities.
+//! pivot; loopback; limits; not dumpable; fork; then init gives up its own capabilities.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,7 +24,7 @@ use crate::mounts::{self, Attach, Tree};
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::{self, Fallbacks};
 use crate::setup::{SetupError, WallStep};
-use crate::skeleton::{EMPTY_DIR, HOSTNAME, SCRATCH_PARTS, SCRATCH_STAND};
+use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
 use crate::sys::{self, Forked, MountChange};
 use crate::task::{self, Streams};
 
@@ -78,7 +78,6 @@ impl Init<'_> {
         let out = attach(&tree)?;
         proc(&tree.root)?;
         pivot(&tree.root)?;
-        rustix::system::sethostname(HOSTNAME.as_bytes()).step("set the host name")?;
         loopback_up().step("bring loopback up")?;
         rlimits::set(&self.recipe.limits, self.fallbacks).step("set the limits")?;
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)

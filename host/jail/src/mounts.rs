@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::guard::{self, Guarded};
+use crate::guard::{self, Guarded, Opened};
 use crate::idmap::IdMaps;
 use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
@@ -70,12 +70,9 @@ pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
     let mut guarded = Vec::with_capacity(recipe.openings.len());
     let mut not_opened = Vec::new();
     for opening in recipe.openings_in_order() {
-        match guard::open(opening, &recipe.never) {
-            Ok(opened) => guarded.push((opened, opening.clone())),
-            Err(error) if opening.optional => {
-                not_opened.push((opening.path.display().to_string(), error.cause))
-            }
-            Err(error) => return Err(error),
+        match guard::open_or_do_without(opening, &recipe.never)? {
+            Opened::Guarded(opened) => guarded.push((opened, opening.clone())),
+            Opened::Without(cause) => not_opened.push((opening.path.display().to_string(), cause)),
         }
     }
     let root = skeleton::root(recipe, &guarded, root_file_system(recipe)?)?;

@@ -8,6 +8,8 @@ use rustix::process::{Resource, Rlimit};
 pub(crate) struct Fallbacks {
     /// Memory is bounded per process, for want of a control group.
     pub(crate) memory: bool,
+    /// Processes are bounded by the namespace, for want of a control group.
+    pub(crate) processes: bool,
 }
 
 /// How much longer than the run's CPU limit one process may go on before the kernel itself ends it, in seconds.
@@ -18,8 +20,9 @@ const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Sets the limits of this process and of all that it starts.
 pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<()> {
     let cpu = limits.cpu().ms().div_ceil(1_000) + CPU_GRACE_SECONDS;
-    // Init is one of the user's processes.
-    let processes = limits.processes().saturating_add(1);
+    // Init is one of the user's processes. Where a control group binds, it comes first, because it counts refusals.
+    let spare = if fallbacks.processes { 1 } else { 2 };
+    let processes = limits.processes().saturating_add(spare);
     let always = [
         (Resource::Core, 0),
         (Resource::Cpu, cpu),

@@ -46,7 +46,7 @@ const DIRECTORIES: [&str; 12] = [
     "home",
 ];
 /// Small files of `/etc` that are copied as they are, where the machine has them.
-const ETC_COPIES: [&str; 9] = [
+const ETC_COPIES: [&str; 17] = [
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/etc/os-release",
@@ -56,14 +56,20 @@ const ETC_COPIES: [&str; 9] = [
     "/etc/protocols",
     "/etc/ssl/openssl.cnf",
     "/etc/shells",
+    "/etc/lsb-release",
+    "/etc/centos-release",
+    "/etc/fedora-release",
+    "/etc/oracle-release",
+    "/etc/system-release",
+    "/etc/SuSE-release",
+    "/etc/timezone",
+    "/etc/login.defs",
 ];
 /// The most that is copied of one such file, in bytes.
 const ETC_COPY_BYTES_MAX: u64 = 1024 * 1024;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const NSSWITCH: &str =
     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
-/// What the jail calls itself.
-pub(crate) const HOSTNAME: &str = "jail";
 
 /// Fills the root file system `root` for `recipe`.
 pub(crate) fn root(
@@ -183,7 +189,7 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         ("hosts", HOSTS),
         ("nsswitch.conf", NSSWITCH),
         ("resolv.conf", ""),
-        ("hostname", "jail\n"),
+        ("hostname", &hostname()),
     ] {
         writer.file(&Path::new("etc").join(file), text.as_bytes(), 0o644)?;
     }
@@ -201,6 +207,11 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         }
     }
     Ok(())
+}
+
+/// The machine's own name, which the run's namespace inherits.
+fn hostname() -> String {
+    format!("{}\n", rustix::system::uname().nodename().to_string_lossy())
 }
 
 fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -14,6 +14,9 @@ use crate::plan::Plan;
 /// How much of standard error a record repeats, in bytes.
 pub(crate) const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
 
+/// Why an optional ask is among the denials of a run that went on without it.
+pub const NOT_GRANTED: &str = "optional, and not granted";
+
 /// The value of a task's result.
 pub type ResultValue = Map<String, Value>;
 
@@ -75,7 +78,7 @@ impl Draft {
             .flat_map(Grant::dropped)
             .map(|ask| Denial {
                 capability: ask.capability.to_string(),
-                reason: "optional, and not granted".to_owned(),
+                reason: NOT_GRANTED.to_owned(),
             });
         Self {
             run: moment.run_id(),
@@ -95,6 +98,24 @@ impl Draft {
             started: moment.timestamp(),
             grant: lines.collect(),
             denials: plan.denials.iter().cloned().chain(dropped).collect(),
+        }
+    }
+
+    /// Moves grants that could not be opened, by their paths, to what the run did not have.
+    pub(crate) fn withhold(&mut self, not_opened: &[(String, String)]) {
+        for (path, cause) in not_opened {
+            let names_it = |line: &GrantLine| {
+                line.capability
+                    .split_once(':')
+                    .is_some_and(|(_, rest)| rest == path)
+            };
+            let (withheld, kept): (Vec<GrantLine>, Vec<GrantLine>) =
+                self.grant.drain(..).partition(names_it);
+            self.grant = kept;
+            self.denials.extend(withheld.into_iter().map(|line| Denial {
+                capability: line.capability,
+                reason: cause.clone(),
+            }));
         }
     }
 

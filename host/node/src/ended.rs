@@ -1,6 +1,6 @@
 //! From what the keeper saw and what the task wrote to a record.
 
-use host_core::{Artifact, Denial, Outcome, StreamText, TaskName};
+use host_core::{Artifact, Outcome, StreamText, TaskName};
 use host_jail::{Ending, Report, SetupKind};
 use host_task::TaskResult;
 use serde_json::Value;
@@ -29,17 +29,9 @@ impl Ended {
             .sensitive
             .then(|| Value::Object(public.clone()).to_string().into_bytes());
         let mut draft = draft.clone();
-        draft
-            .denials
-            .extend(
-                report
-                    .iter()
-                    .flat_map(|report| &report.not_opened)
-                    .map(|(path, cause)| Denial {
-                        capability: path.clone(),
-                        reason: cause.clone(),
-                    }),
-            );
+        if let Some(report) = &report {
+            draft.withhold(&report.not_opened);
+        }
         let mut record = draft.record(outcome, public, report.as_ref());
         let kept = report
             .as_ref()

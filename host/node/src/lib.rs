@@ -22,7 +22,7 @@ mod running;
 mod machine;
 
 pub use begin::{BeginError, begin, refuse};
-pub use draft::{Moment, ResultValue};
+pub use draft::{Moment, NOT_GRANTED, ResultValue};
 pub use load::{LoadError, Loaded, load};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use host_core::{
-    Ask, Asks, AsksError, Capability, Decision, Denial, Denied, Digest, Grant, LimitError,
-    LimitRequests, Limits, Origin, Permits, Question, Refusal,
+    Ask, Asks, AsksError, CanonicalPath, Capability, Decision, Denial, Denied, Digest, Grant,
+    LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question, Refusal,
 };
 use host_task::{
     CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
@@ -101,6 +101,8 @@ pub struct Plan<'l> {
     pub limits: Limits,
     /// Whether it is to change nothing.
     pub noop: bool,
+    /// Parameters that name a place of the machine, with that place; no secrets are among them.
+    pub named_paths: Vec<(ParameterName, CanonicalPath)>,
 }
 
 /// Where the files of a task are inside, as a task is told.
@@ -135,6 +137,7 @@ pub fn plan<'l>(
         Decision::Refused(Refusal { denied: impossible })
     };
     let input_digest = digest_of(&input);
+    let named_paths = named_paths(&input);
     Ok(Plan {
         loaded,
         task,
@@ -146,6 +149,7 @@ pub fn plan<'l>(
         decision,
         limits,
         noop: request.noop,
+        named_paths,
     })
 }
 
@@ -177,6 +181,18 @@ fn within_limit(process: &ProcessInput, limits: &Limits) -> Result<(), PlanError
     } else {
         Ok(())
     }
+}
+
+/// The strings of the input that are absolute paths, so that a person can be told of those that a run does not see.
+fn named_paths(input: &CheckedInput) -> Vec<(ParameterName, CanonicalPath)> {
+    let public = input.iter().filter(|(_, _, sensitive)| !sensitive);
+    let paths = public.filter_map(|(name, value, _)| {
+        let Ok(Capability::FsRead(path)) = format!("fs.read:{}", value.as_str()?).parse() else {
+            return None;
+        };
+        Some((name.clone(), path))
+    });
+    paths.collect()
 }
 
 fn digest_of(input: &CheckedInput) -> Digest {

@@ -14,8 +14,8 @@ use host_bundle::{
     FILES_MAX, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion, NeededModule,
     Needs, PackError, PackRequest, Packed, SourceFile,
 };
-use host_core::{ModuleName, Shown};
-use host_task::{Module, OpenModuleError, ParameterType};
+use host_core::{ModuleName, Shown, TaskName};
+use host_task::{FileReference, Module, OpenModuleError, ParameterType};
 
 /// The directories of a module that go into a bundle.
 const PARTS: [&str; 7] = ["tasks", "plans", "files", "lib", "types", "scripts", "host"];
@@ -110,6 +110,14 @@ pub enum SourceError {
         /// Why.
         #[source]
         source: OpenModuleError,
+    },
+    /// A file of its own that a task lists is not there.
+    #[error("task `{task}` lists `{}`, which is not in the module", Shown(.file))]
+    MissingFile {
+        /// The task.
+        task: TaskName,
+        /// The file, as listed.
+        file: String,
     },
     /// Another module that it needs is nowhere on the module path.
     #[error("module `{module}` needs `{needed}` for {}, and no directory of the module path has it", Shown(.reason))]
@@ -266,8 +274,8 @@ impl ModuleSource for Belonging<'_> {
 pub struct SealOptions {
     /// The version, if metadata.json states none or another one is meant.
     pub version: Option<ModuleVersion>,
-    /// Whether a module without any version is sealed all the same, for a run by its author.
-    pub versionless: bool,
+    /// Whether its author seals it for a run of one task: without a version, and without what other tasks would need.
+    pub for_own_run: bool,
     /// Directories that hold other modules, each under its name.
     pub modulepath: Vec<PathBuf>,
     /// Asks to seal beside the module, checked when the bundle is opened.
@@ -318,7 +326,7 @@ pub(crate) fn seal(
             path: path.to_owned(),
         })?;
     let unversioned = || {
-        if options.versionless {
+        if options.for_own_run {
             NO_VERSION.parse().ok()
         } else {
             None
@@ -403,6 +411,12 @@ fn needed_modules(
     for (_, task) in opened.tasks() {
         let Ok(task) = task else { continue };
         for file in task.metadata.file_references() {
+            if file.module() == module && !options.for_own_run && !has(source, file) {
+                return Err(SourceError::MissingFile {
+                    task: task.name.clone(),
+                    file: file.to_string(),
+                });
+            }
             let end = if file.is_directory() { "/" } else { "" };
             needs.add_file(file.module(), &format!("{}{end}", file.path_in_module()));
         }
@@ -424,20 +438,55 @@ fn needed_modules(
     let mut found: Vec<(ModuleName, ModuleDir)> = Vec::new();
     // INVARIANT: an alias file is added once, and there are as many as the module path holds.
     while let Some((name, path)) = waiting.pop() {
-        let text =
-            read_text(find(module, &name, &path, options, &mut found)?, &path).unwrap_or_default();
+        let Some(dir) = wanted(find(module, &name, &path, options, &mut found), options)? else {
+            continue;
+        };
+        let text = read_text(dir, &path).unwrap_or_default();
         waiting.extend(needs.add_aliases(&String::from_utf8_lossy(&text)));
     }
     let mut needed = Vec::new();
     for (name, paths) in needs.modules() {
         let reason = paths.iter().next().cloned().unwrap_or_default();
-        find(module, name, &reason, options, &mut found)?;
+        wanted(find(module, name, &reason, options, &mut found), options)?;
         if let Some(place) = found.iter().position(|(found, _)| found == name) {
             let (name, dir) = found.swap_remove(place);
-            needed.push((name, paths.iter().cloned().collect(), dir));
+            let paths = paths
+                .iter()
+                .filter(|path| !options.for_own_run || holds(&dir, path))
+                .cloned()
+                .collect();
+            needed.push((name, paths, dir));
         }
     }
     Ok(needed)
+}
+
+/// For a run of one task, what other tasks would need may be missing; if its own needs it, that is said then.
+fn wanted<T>(
+    found: Result<T, SourceError>,
+    options: &SealOptions,
+) -> Result<Option<T>, SourceError> {
+    match found {
+        Err(SourceError::Missing { .. }) if options.for_own_run => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Whether a module has the file, or files below the directory, that a task lists.
+fn has(source: &Belonging<'_>, file: &FileReference) -> bool {
+    let end = if file.is_directory() { "/" } else { "" };
+    holds(source, &format!("{}{end}", file.path_in_module()))
+}
+
+fn holds(source: &dyn ModuleSource, path: &str) -> bool {
+    let fits = |file: &SourceFile| {
+        if path.ends_with('/') {
+            file.path.starts_with(path)
+        } else {
+            file.path == path
+        }
+    };
+    source.files().iter().any(fits)
 }
 
 /// The module `needed`, opened once.

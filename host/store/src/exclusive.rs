@@ -42,8 +42,8 @@ impl Store {
     pub fn exclusive(&self, task: &TaskName) -> Result<Exclusive, ExclusiveError> {
         let name = format!("exclusive-{task}");
         let how = OFlags::RDWR | OFlags::CREATE;
-        let file =
-            open_file(self.runtime().dir(), &name, how, FILE_MODE).map_err(DiskError::when("open the lock of a task"))?;
+        let file = open_file(self.runtime().dir(), &name, how, FILE_MODE)
+            .map_err(DiskError::when("open the lock of a task"))?;
         match try_lock(&file) {
             Ok(()) => Ok(Exclusive { _held: file }),
             Err(Errno::WOULDBLOCK) => Err(ExclusiveError::Held { task: task.clone() }),
@@ -63,7 +63,10 @@ mod tests {
         let store = lab.store();
         let task: TaskName = "web::deploy".parse().unwrap();
         let held = store.exclusive(&task).unwrap();
-        assert!(matches!(store.exclusive(&task), Err(ExclusiveError::Held { .. })));
+        assert!(matches!(
+            store.exclusive(&task),
+            Err(ExclusiveError::Held { .. })
+        ));
         store.exclusive(&"web::check".parse().unwrap()).unwrap();
         drop(held);
         store.exclusive(&task).unwrap();

@@ -36,6 +36,8 @@ pub struct TaskAsks {
     pub limits: LimitRequests,
     /// Whether no two runs of the task may overlap on a node.
     pub exclusive: bool,
+    /// Whether anyone stated this at all, even if it is that nothing is needed.
+    pub is_stated: bool,
 }
 
 /// One ask, before its placeholders are filled.
@@ -153,6 +155,7 @@ impl TaskAsks {
             asks,
             limits,
             exclusive,
+            is_stated: true,
         })
     }
 

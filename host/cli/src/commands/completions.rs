@@ -23,6 +23,28 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn run(context: &Context, arguments: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "host", &mut script);
-    context.printer.line(String::from_utf8_lossy(&script).trim_end());
+    context
+        .printer
+        .line(String::from_utf8_lossy(&script).trim_end());
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn every_shell_gets_a_script_that_knows_the_commands() {
+        Cli::command().debug_assert();
+        for shell in Shell::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "host", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for command in ["bundle", "trust", "completions"] {
+                assert!(script.contains(command), "{shell} {command}");
+            }
+        }
+    }
 }

@@ -5,10 +5,10 @@ use host_core::Shown;
 use serde_json::{Value, json};
 
 use crate::app::Context;
-use crate::commands::bundle::columns::columns;
+use crate::commands::bundle::columns::table;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{OutputMode, Paint};
+use crate::printer::OutputMode;
 
 /// Show the settings
 #[derive(Debug, Subcommand)]
@@ -36,7 +36,8 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, Fa
     let printer = context.printer;
     if printer.mode() != OutputMode::Human {
         let settings = context.settings.origins();
-        let settings = settings.map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}));
+        let settings = settings
+            .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}));
         let places = places.map(|(name, path)| (name.to_owned(), json!(path)));
         printer.json(&json!({
             "format": "host.settings/1",
@@ -45,21 +46,13 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, Fa
         }));
         return Ok(Exit::Done);
     }
-    let head = ["setting", "value", "from"].map(str::to_owned);
     let cell = |text: &str| Shown(text).to_string();
     let settings = context.settings.origins();
-    let rows = settings.map(|(key, value, origin)| [key.to_owned(), cell(value), cell(&origin)]);
-    let rows: Vec<[String; 3]> = std::iter::once(head).chain(rows).collect();
-    let head = ["directory", "path"].map(str::to_owned);
-    let paths = places.map(|(name, path)| [name.to_owned(), cell(&path.display().to_string())]);
-    let paths: Vec<[String; 2]> = std::iter::once(head).chain(paths).collect();
-    let table = |lines: Vec<String>| {
-        for (at, line) in lines.iter().enumerate() {
-            printer.line(&if at == 0 { printer.on_stdout(Paint::Bold, line) } else { line.clone() });
-        }
-    };
-    table(columns(&rows));
+    let settings =
+        settings.map(|(key, value, origin)| [key.to_owned(), cell(value), cell(&origin)]);
+    table(printer, ["setting", "value", "from"], settings.collect());
     printer.line("");
-    table(columns(&paths));
+    let places = places.map(|(name, path)| [name.to_owned(), cell(&path.display().to_string())]);
+    table(printer, ["directory", "path"], places.to_vec());
     Ok(Exit::Done)
 }

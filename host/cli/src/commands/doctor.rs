@@ -42,11 +42,19 @@ pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
     let kernel = system.release().to_string_lossy();
     let printer = context.printer;
     if printer.mode() == OutputMode::Human {
-        let user = if by_root { "as root" } else { "as an ordinary user" };
+        let user = if by_root {
+            "as root"
+        } else {
+            "as an ordinary user"
+        };
         let title = format!("walls of this machine (kernel {}, {user})", Shown(&kernel));
         printer.line(&printer.on_stdout(Paint::Bold, &title));
         print(context, &walls);
-        let word = if can_run { printer.on_stdout(Paint::Ok, "yes") } else { printer.on_stdout(Paint::Failed, "no") };
+        let word = if can_run {
+            printer.on_stdout(Paint::Ok, "yes")
+        } else {
+            printer.on_stdout(Paint::Failed, "no")
+        };
         printer.line(&format!("native tasks: {word}"));
     } else {
         printer.json(&json!({
@@ -61,7 +69,9 @@ pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
 }
 
 fn can_run(walls: &[Wall]) -> bool {
-    !walls.iter().any(|wall| wall.required && wall.state == WallState::Missing)
+    !walls
+        .iter()
+        .any(|wall| wall.required && wall.state == WallState::Missing)
 }
 
 fn word(state: WallState) -> &'static str {
@@ -85,13 +95,25 @@ fn print(context: &Context, walls: &[Wall]) {
             WallState::Missing if wall.required => Paint::Failed,
             WallState::Partly | WallState::Missing => Paint::Refused,
         };
-        let state = context.printer.on_stdout(paint, &format!("{:7}", word(wall.state)));
+        let state = context
+            .printer
+            .on_stdout(paint, &format!("{:7}", word(wall.state)));
         context.printer.line(&format!("  {state}  {line}"));
     }
 }
 
-fn wall(name: impl Into<String>, state: WallState, detail: impl Into<String>, required: bool) -> Wall {
-    Wall { name: name.into(), state, detail: detail.into(), required }
+fn wall(
+    name: impl Into<String>,
+    state: WallState,
+    detail: impl Into<String>,
+    required: bool,
+) -> Wall {
+    Wall {
+        name: name.into(),
+        state,
+        detail: detail.into(),
+        required,
+    }
 }
 
 /// Whether a run could be recorded.
@@ -101,7 +123,12 @@ fn directories(context: &Context) -> Wall {
         Ok(_) => wall(NAME, WallState::Ok, "", true),
         Err(error) => {
             let cause = Failure::new(Exit::Machine, &error).to_string();
-            wall(NAME, WallState::Missing, format!("no run can be recorded: {cause}"), true)
+            wall(
+                NAME,
+                WallState::Missing,
+                format!("no run can be recorded: {cause}"),
+                true,
+            )
         }
     }
 }
@@ -109,25 +136,47 @@ fn directories(context: &Context) -> Wall {
 /// Whether the `host` that a shell would start is this one.
 fn in_path(path: &str, ours: Option<&Path>) -> Wall {
     let Some(first) = first_in(path) else {
-        return wall(format!("no `{NAME}` in PATH"), WallState::Partly, "install it to /usr/local/bin", false);
+        return wall(
+            format!("no `{NAME}` in PATH"),
+            WallState::Partly,
+            "install it to /usr/local/bin",
+            false,
+        );
     };
     let shown = Shown(&first.display().to_string()).to_string();
-    let same = |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    let same =
+        |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
     let ours = ours.and_then(|path| path.metadata().ok());
-    let is_ours = first.metadata().is_ok_and(|first| ours.is_some_and(|ours| same(&first, &ours)));
+    let is_ours = first
+        .metadata()
+        .is_ok_and(|first| ours.is_some_and(|ours| same(&first, &ours)));
     if is_ours {
-        return wall(format!("{shown} is the `{NAME}` in PATH"), WallState::Ok, "", false);
+        return wall(
+            format!("{shown} is the `{NAME}` in PATH"),
+            WallState::Ok,
+            "",
+            false,
+        );
     }
     let detail = "it is not this program; Debian's bind9-host has one of that name: put ours in a directory before it";
-    wall(format!("{shown} is the `{NAME}` in PATH"), WallState::Partly, detail, false)
+    wall(
+        format!("{shown} is the `{NAME}` in PATH"),
+        WallState::Partly,
+        detail,
+        false,
+    )
 }
 
 /// The first program of our name, as a shell looks for it.
 fn first_in(path: &str) -> Option<PathBuf> {
     let is_program = |file: &PathBuf| {
-        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        file.metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
-    path.split(':').filter(|directory| !directory.is_empty()).map(|directory| Path::new(directory).join(NAME)).find(is_program)
+    path.split(':')
+        .filter(|directory| !directory.is_empty())
+        .map(|directory| Path::new(directory).join(NAME))
+        .find(is_program)
 }
 
 #[cfg(test)]
@@ -150,12 +199,19 @@ mod tests {
         program(theirs.path(), 0o755);
         let own = program(ours.path(), 0o755);
         let join = |directories: &[&tempfile::TempDir]| {
-            let paths: Vec<String> = directories.iter().map(|directory| directory.path().display().to_string()).collect();
+            let paths: Vec<String> = directories
+                .iter()
+                .map(|directory| directory.path().display().to_string())
+                .collect();
             paths.join(":")
         };
         for (path, state, first) in [
             (join(&[&text, &ours, &theirs]), WallState::Ok, Some(&ours)),
-            (join(&[&text, &theirs, &ours]), WallState::Partly, Some(&theirs)),
+            (
+                join(&[&text, &theirs, &ours]),
+                WallState::Partly,
+                Some(&theirs),
+            ),
             (join(&[&text]), WallState::Partly, None),
             (String::new(), WallState::Partly, None),
         ] {

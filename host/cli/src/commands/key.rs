@@ -101,11 +101,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<KeyFile, Failure> {
     let text = String::from_utf8_lossy(bytes);
     KeyFile::read(&text).map_err(|error| {
         let mut failure = Failure::new(Exit::Usage, &error);
-        failure.chain.insert(0, format!("cannot sign with `{}`", shown(path)));
+        failure
+            .chain
+            .insert(0, format!("cannot sign with `{}`", shown(path)));
         match error {
-            KeyFileError::NotAKey if is_public(bytes) => {
-                failure.hint("this is the public half: name the private one, or use --agent COMMENT")
-            }
+            KeyFileError::NotAKey if is_public(bytes) => failure
+                .hint("this is the public half: name the private one, or use --agent COMMENT"),
             _ => failure,
         }
     })
@@ -125,15 +126,24 @@ fn new(context: &Context, arguments: &NewArgs) -> Result<Exit, Failure> {
             own_path(context)
         }
     };
-    let comment = arguments.comment.clone().unwrap_or_else(|| usual_comment(context));
+    let comment = arguments
+        .comment
+        .clone()
+        .unwrap_or_else(|| usual_comment(context));
     let key = KeyFile::generate(&clock::random()?, &comment)
         .map_err(|error| Failure::new(Exit::Usage, &error))?;
-    let text = key.to_text().map_err(|error| Failure::new(Exit::Bug, &error))?;
+    let text = key
+        .to_text()
+        .map_err(|error| Failure::new(Exit::Bug, &error))?;
     let line = format!("{}\n", key.public_key());
     write_pair(&path, text.as_bytes(), line.as_bytes())?;
     report(context, key.public_key(), &path);
     if context.printer.mode() == OutputMode::Human {
-        context.printer.note(&format!("written to {} and {}", shown(&path), shown(&public_path(&path))));
+        context.printer.note(&format!(
+            "written to {} and {}",
+            shown(&path),
+            shown(&public_path(&path))
+        ));
         context.printer.hint(&format!(
             "whoever is to trust what you sign adds the public half:\n        host trust add {}",
             shown(&public_path(&path))
@@ -144,7 +154,10 @@ fn new(context: &Context, arguments: &NewArgs) -> Result<Exit, Failure> {
 
 fn usual_comment(context: &Context) -> String {
     let environment = &context.settings.environment;
-    let user = environment.get("USER").or_else(|| environment.get("LOGNAME")).unwrap_or("user");
+    let user = environment
+        .get("USER")
+        .or_else(|| environment.get("LOGNAME"))
+        .unwrap_or("user");
     let machine = rustix::system::uname();
     format!("{user}@{}", machine.nodename().to_string_lossy())
 }
@@ -160,12 +173,19 @@ fn write_pair(path: &Path, private: &[u8], public: &[u8]) -> Result<(), Failure>
     let public_path = public_path(path);
     let [private_mode, public_mode] = MODES;
     let private = half(path, private, private_mode).map_err(|error| unwritten(path, &error))?;
-    let public = half(&public_path, public, public_mode).map_err(|error| unwritten(&public_path, &error))?;
-    let placed = private.persist_noclobber(path).map_err(|error| unwritten(path, &error.error))?;
+    let public =
+        half(&public_path, public, public_mode).map_err(|error| unwritten(&public_path, &error))?;
+    let placed = private
+        .persist_noclobber(path)
+        .map_err(|error| unwritten(path, &error.error))?;
     // Until the other half is there too, this one is on probation: dropping it removes the file.
     let probation = TempPath::try_from_path(path).map_err(|error| unwritten(path, &error))?;
-    public.persist_noclobber(&public_path).map_err(|error| unwritten(&public_path, &error.error))?;
-    probation.keep().map_err(|error| unwritten(path, &error.error))?;
+    public
+        .persist_noclobber(&public_path)
+        .map_err(|error| unwritten(&public_path, &error.error))?;
+    probation
+        .keep()
+        .map_err(|error| unwritten(path, &error.error))?;
     drop(placed);
     Ok(())
 }
@@ -174,7 +194,8 @@ fn half(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut file = Builder::new().prefix(".host-").tempfile_in(directory)?;
     file.write_all(bytes)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -183,15 +204,20 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
     if error.kind() != io::ErrorKind::AlreadyExists {
         return bundle::unwritten(path, error);
     }
-    Failure::usage(format!("there is a `{}` already, and a key is never overwritten", shown(path)))
-        .hint("`host key show` prints your own; name another FILE for a second one")
+    Failure::usage(format!(
+        "there is a `{}` already, and a key is never overwritten",
+        shown(path)
+    ))
+    .hint("`host key show` prints your own; name another FILE for a second one")
 }
 
 fn show(context: &Context) -> Result<Exit, Failure> {
     let path = own_path(context);
     let Some(own) = own(context)? else {
-        return Err(Failure::usage(format!("you have no key: there is no `{}`", shown(&path)))
-            .hint("make one with `host key new`"));
+        return Err(
+            Failure::usage(format!("you have no key: there is no `{}`", shown(&path)))
+                .hint("make one with `host key new`"),
+        );
     };
     report(context, own.public_key(), &path);
     Ok(Exit::Done)
@@ -218,7 +244,10 @@ mod tests {
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
-        let names = directory.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names = directory
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names.collect();
         names.sort();
         names
@@ -242,7 +271,8 @@ mod tests {
         for taken in ["key", "key.pub"] {
             let directory = tempfile::tempdir().unwrap();
             std::fs::File::create(directory.path().join(taken)).unwrap();
-            let failure = write_pair(&directory.path().join("key"), b"private", b"public").unwrap_err();
+            let failure =
+                write_pair(&directory.path().join("key"), b"private", b"public").unwrap_err();
             assert_eq!(failure.exit, Exit::Usage);
             assert_eq!(names(directory.path()), [taken]);
             assert_eq!(directory.path().join(taken).metadata().unwrap().len(), 0);

@@ -30,7 +30,9 @@ pub(crate) fn run(context: &Context, arguments: &ManArgs) -> Result<Exit, Failur
     Man::new(Cli::command())
         .render(&mut page)
         .map_err(|error| Failure::new(Exit::Bug, &error))?;
-    context.printer.line(String::from_utf8_lossy(&page).trim_end());
+    context
+        .printer
+        .line(String::from_utf8_lossy(&page).trim_end());
     Ok(Exit::Done)
 }
 

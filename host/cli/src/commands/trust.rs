@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use self::lines::Wanted;
 use crate::app::Context;
 use crate::clock;
-use crate::commands::bundle::columns::columns;
+use crate::commands::bundle::columns::{columns, table};
 use crate::commands::bundle::scope;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -93,7 +93,13 @@ pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
 
 fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
     let mut failure = Failure::new(Exit::Untrusted, error);
-    failure.chain.insert(0, format!("the trust list `{}` cannot be used, so nothing is trusted", shown(path)));
+    failure.chain.insert(
+        0,
+        format!(
+            "the trust list `{}` cannot be used, so nothing is trusted",
+            shown(path)
+        ),
+    );
     failure
 }
 
@@ -128,17 +134,18 @@ fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
 /// What a person named: a line, standard input, or a file.
 fn text_of(words: &[String]) -> Result<String, Failure> {
     let unread = |name: &str, error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!("there is no `{}`", Shown(name)))
-            .hint("name a file, or put the whole line in quotes: 'ssh-ed25519 AAAA... ann@example.com'"),
+        io::ErrorKind::NotFound => Failure::usage(format!("there is no `{}`", Shown(name))).hint(
+            "name a file, or put the whole line in quotes: 'ssh-ed25519 AAAA... ann@example.com'",
+        ),
         _ => Failure::usage(format!("cannot read `{}`: {error}", Shown(name))),
     };
     match words {
         [word] if word == "-" => {
             capped(io::stdin().lock()).map_err(|error| unread("standard input", &error))
         }
-        [word] if !word.trim().contains(' ') || Path::new(word).exists() => {
-            File::open(word).and_then(capped).map_err(|error| unread(word, &error))
-        }
+        [word] if !word.trim().contains(' ') || Path::new(word).exists() => File::open(word)
+            .and_then(capped)
+            .map_err(|error| unread(word, &error)),
         // A line that the shell took apart is still one.
         words => Ok(words.join(" ")),
     }
@@ -157,8 +164,11 @@ fn capped(reader: impl Read) -> io::Result<String> {
 
 fn write(context: &Context, trust: &TrustList) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::new(Exit::Machine, error);
-    let config = OwnedDir::create(&context.settings.places.config).map_err(|error| failed(&error))?;
-    config.write(FILE, trust.to_json().as_bytes(), Privacy::Public).map_err(|error| failed(&error))
+    let config =
+        OwnedDir::create(&context.settings.places.config).map_err(|error| failed(&error))?;
+    config
+        .write(FILE, trust.to_json().as_bytes(), Privacy::Public)
+        .map_err(|error| failed(&error))
 }
 
 fn report(context: &Context, added: &[(Author, Added)]) {
@@ -184,7 +194,12 @@ fn report(context: &Context, added: &[(Author, Added)]) {
         .iter()
         .map(|(author, change)| {
             let [owner, fingerprint, scope, dates] = author_row(author);
-            [word(*change).to_owned(), owner, fingerprint, format!("for {scope}{dates}")]
+            [
+                word(*change).to_owned(),
+                owner,
+                fingerprint,
+                format!("for {scope}{dates}"),
+            ]
         })
         .collect();
     columns(&rows).iter().for_each(|line| printer.line(line));
@@ -192,7 +207,10 @@ fn report(context: &Context, added: &[(Author, Added)]) {
     let is_over = |author: &Author| author.not_after.is_some_and(|until| until.is_before(now));
     for (author, _) in added.iter().filter(|(author, _)| is_over(author)) {
         let warning = printer.on_stderr(Paint::Refused, "warning:");
-        printer.note(&format!("{warning} the trust in {} ended already", author.key.fingerprint()));
+        printer.note(&format!(
+            "{warning} the trust in {} ended already",
+            author.key.fingerprint()
+        ));
     }
 }
 
@@ -201,7 +219,12 @@ fn author_row(author: &Author) -> [String; 4] {
     let from = author.not_before.map(|from| format!(", from {from} on"));
     let until = author.not_after.map(|until| format!(", until {until}"));
     let dates = format!("{}{}", from.unwrap_or_default(), until.unwrap_or_default());
-    [author.owner.to_string(), author.key.fingerprint().to_string(), scope(&author.modules), dates]
+    [
+        author.owner.to_string(),
+        author.key.fingerprint().to_string(),
+        scope(&author.modules),
+        dates,
+    ]
 }
 
 fn author_json(author: &Author) -> Value {
@@ -221,37 +244,55 @@ fn author_json(author: &Author) -> Value {
 
 fn show(context: &Context) -> Result<Exit, Failure> {
     let trust = load(context)?;
-    let printer = context.printer;
-    let least = trust.least().iter().map(|(module, version)| (module.to_string(), version.to_string()));
-    let keys: Vec<String> = trust.revoked_keys().iter().map(ToString::to_string).collect();
-    let bundles: Vec<String> = trust.revoked_bundles().iter().map(ToString::to_string).collect();
-    if printer.mode() != OutputMode::Human {
-        printer.json(&json!({
-            "format": "host.trust-show/1",
-            "serial": trust.serial(),
-            "threshold": trust.threshold(),
-            "authors": trust.authors().iter().map(author_json).collect::<Vec<_>>(),
-            "revoked": {"keys": keys, "bundles": bundles},
-            "least": least.collect::<std::collections::BTreeMap<_, _>>(),
-        }));
-        return Ok(Exit::Done);
+    if context.printer.mode() == OutputMode::Human {
+        print(context, &trust);
+    } else {
+        context.printer.json(&list_json(&trust));
     }
+    Ok(Exit::Done)
+}
+
+fn list_json(trust: &TrustList) -> Value {
+    let texts = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>();
+    let least = trust.least().iter();
+    let least = least.map(|(module, version)| (module.to_string(), json!(version.to_string())));
+    json!({
+        "format": "host.trust-show/1",
+        "serial": trust.serial(),
+        "threshold": trust.threshold(),
+        "authors": trust.authors().iter().map(author_json).collect::<Vec<_>>(),
+        "revoked": {
+            "keys": texts(&mut trust.revoked_keys().iter().map(ToString::to_string)),
+            "bundles": texts(&mut trust.revoked_bundles().iter().map(ToString::to_string)),
+        },
+        "least": Value::Object(least.collect()),
+    })
+}
+
+fn print(context: &Context, trust: &TrustList) {
+    let printer = context.printer;
     if trust.authors().is_empty() {
         printer.note("nobody is trusted here");
         printer.hint("host trust add KEY.pub --owner NAME");
-    }
-    let head = ["owner", "key", "trusted for"].map(str::to_owned);
-    let rows = trust.authors().iter().map(author_row);
-    let rows = rows.map(|[owner, fingerprint, scope, dates]| [owner, fingerprint, format!("{scope}{dates}")]);
-    let rows: Vec<[String; 3]> = std::iter::once(head).chain(rows).collect();
-    for (at, line) in columns(&rows).iter().enumerate().take_while(|_| rows.len() > 1) {
-        printer.line(&if at == 0 { printer.on_stdout(Paint::Bold, line) } else { line.clone() });
+    } else {
+        let row = |author: &Author| {
+            let [owner, fingerprint, scope, dates] = author_row(author);
+            [owner, fingerprint, format!("{scope}{dates}")]
+        };
+        let rows = trust.authors().iter().map(row).collect();
+        table(printer, ["owner", "key", "trusted for"], rows);
     }
     if trust.threshold() > 1 {
-        printer.line(&format!("a bundle needs signatures of {} owners", trust.threshold()));
+        let count = trust.threshold();
+        printer.line(&format!("a bundle needs signatures of {count} owners"));
     }
-    keys.iter().for_each(|key| printer.line(&format!("revoked key      {key}")));
-    bundles.iter().for_each(|bundle| printer.line(&format!("revoked bundle   {bundle}")));
-    least.for_each(|(module, version)| printer.line(&format!("at least         {module} {version}")));
-    Ok(Exit::Done)
+    for key in trust.revoked_keys() {
+        printer.line(&format!("revoked key      {key}"));
+    }
+    for bundle in trust.revoked_bundles() {
+        printer.line(&format!("revoked bundle   {bundle}"));
+    }
+    for (module, version) in trust.least() {
+        printer.line(&format!("at least         {module} {version}"));
+    }
 }

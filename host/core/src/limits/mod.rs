@@ -90,7 +90,10 @@ impl Limits {
     pub fn with_defaults(&self, defaults: &LimitRequests) -> Self {
         let mut limits = self.clone();
         for (name, value) in &defaults.0 {
-            *limits.of_mut(*name) = Limit { value: *value, asked: false };
+            *limits.of_mut(*name) = Limit {
+                value: *value,
+                asked: false,
+            };
         }
         limits
     }

@@ -147,7 +147,10 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
             ),
         );
     }
-    Ok(Fallbacks { memory })
+    Ok(Fallbacks {
+        memory,
+        processes: !groups.binds(Controller::Pids),
+    })
 }
 
 fn surface(recipe: &JailRecipe) -> Surface {

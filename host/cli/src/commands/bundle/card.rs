@@ -7,7 +7,7 @@ use host_task::{Module, TaskAsk, TaskDefinition};
 use host_trust::DistrustError;
 use serde_json::{Value, json};
 
-use super::columns::columns;
+use super::columns::{columns, table};
 use super::look::Look;
 use super::seals::Seal;
 use crate::exit::Exit;
@@ -34,20 +34,20 @@ impl Card<'_> {
     /// Prints the card for people, as data.
     pub(super) fn print(&self, printer: Printer) {
         printer.line(&printer.on_stdout(Paint::Bold, &title(self.look)));
-        self.signature_lines(printer).iter().for_each(|line| printer.line(line));
+        self.signature_lines(printer)
+            .iter()
+            .for_each(|line| printer.line(line));
         printer.line("");
-        let head = ["task", "asks", "", "why"].map(str::to_owned);
-        let rows: Vec<[String; 4]> = std::iter::once(head).chain(task_rows(self.module)).collect();
-        for (at, line) in columns(&rows).iter().enumerate() {
-            let line = if at == 0 { printer.on_stdout(Paint::Bold, line) } else { line.clone() };
-            printer.line(&line);
-        }
+        let rows = task_rows(self.module);
+        table(printer, ["task", "asks", "", "why"], rows);
     }
 
     fn signature_lines(&self, printer: Printer) -> Vec<String> {
         let warn = |text: String| printer.on_stdout(Paint::Refused, &text);
         if !self.look.is_sealed {
-            return vec![warn("unsigned: not sealed yet, and no node takes it like that".to_owned())];
+            return vec![warn(
+                "unsigned: not sealed yet, and no node takes it like that".to_owned(),
+            )];
         }
         if self.seals.is_empty() {
             return vec![warn("unsigned: anyone could have made it".to_owned())];
@@ -56,7 +56,12 @@ impl Card<'_> {
         let mut lines: Vec<String> = columns(&rows)
             .iter()
             .enumerate()
-            .map(|(at, line)| format!("{}  {line}", if at == 0 { "signed by" } else { "         " }))
+            .map(|(at, line)| {
+                format!(
+                    "{}  {line}",
+                    if at == 0 { "signed by" } else { "         " }
+                )
+            })
             .collect();
         // What a line above says of the only key need not be said again.
         if let Some(error) = self.distrust.as_ref().filter(|_| self.seals.len() > 1) {
@@ -68,9 +73,10 @@ impl Card<'_> {
     /// The same for programs.
     pub(super) fn json(&self) -> Value {
         let manifest = &self.look.manifest;
-        let broken = self.module.tasks().filter_map(|(name, task)| {
-            Some(json!({"name": name, "error": sentence(task.err()?)}))
-        });
+        let broken = self
+            .module
+            .tasks()
+            .filter_map(|(name, task)| Some(json!({"name": name, "error": sentence(task.err()?)})));
         let usable = self.module.tasks().filter_map(|(_, task)| task.ok());
         json!({
             "format": "host.show/1",
@@ -93,11 +99,18 @@ impl Card<'_> {
 pub(super) fn title(look: &Look) -> String {
     let manifest = &look.manifest;
     let count = manifest.files().len();
-    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let files = if count == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{count} files")
+    };
     let size = size_text(manifest.files_bytes());
     if look.is_sealed {
         let (module, version) = (manifest.module(), manifest.version());
-        format!("{module} {version}   {}   {files}, {size}", short_id(&look.id.to_string()))
+        format!(
+            "{module} {version}   {}   {files}, {size}",
+            short_id(&look.id.to_string())
+        )
     } else {
         // Its version may be none, and its id is that of nothing which anyone keeps.
         format!("{}   {files}, {size}", manifest.module())
@@ -144,7 +157,11 @@ fn task_rows(module: &Module) -> Vec<[String; 4]> {
         }
         if let Some([cell, ..]) = rows.get_mut(before) {
             let is_private = task.is_ok_and(|task| task.metadata.private);
-            *cell = if is_private { format!("{name} (private)") } else { name.to_string() };
+            *cell = if is_private {
+                format!("{name} (private)")
+            } else {
+                name.to_string()
+            };
         }
     }
     rows
@@ -171,12 +188,13 @@ fn ask_row(ask: &TaskAsk, task: &TaskDefinition) -> [String; 4] {
 fn is_dangerous(template: &AskTemplate) -> bool {
     // A placeholder stands for a word, or for a whole absolute path.
     ["x", "/x"].into_iter().any(|filling| {
-        let fill = |text: String, name: &&ParameterName| {
-            text.replace(&format!("${{{name}}}"), filling)
-        };
+        let fill =
+            |text: String, name: &&ParameterName| text.replace(&format!("${{{name}}}"), filling);
         let text = template.as_str().to_owned();
         let filled = template.placeholders().iter().fold(text, fill);
-        filled.parse::<Capability>().is_ok_and(|capability| capability.is_dangerous())
+        filled
+            .parse::<Capability>()
+            .is_ok_and(|capability| capability.is_dangerous())
     })
 }
 
@@ -189,7 +207,11 @@ fn task_json(task: &TaskDefinition) -> Value {
             "why": ask.why,
         })
     });
-    let limits = task.asks.limits.iter().map(|(name, value)| (name.to_string(), Value::String(value)));
+    let limits = task
+        .asks
+        .limits
+        .iter()
+        .map(|(name, value)| (name.to_string(), Value::String(value)));
     json!({
         "name": task.name,
         "description": task.metadata.description,

@@ -2,8 +2,22 @@
 //!
 //! Cells are plain: whoever makes them has escaped what is foreign, and paints only whole rows.
 
+use crate::printer::{Paint, Printer};
+
 /// What stands between two columns.
 const GAP: &str = "   ";
+
+/// Prints rows below a head, as data.
+pub(crate) fn table<const N: usize>(printer: Printer, head: [&str; N], rows: Vec<[String; N]>) {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned))
+        .chain(rows)
+        .collect();
+    for (at, line) in columns(&rows).into_iter().enumerate() {
+        let is_head = at == 0;
+        let painted = is_head.then(|| printer.on_stdout(Paint::Bold, &line));
+        printer.line(&painted.unwrap_or(line));
+    }
+}
 
 /// One line for each row; a column in which nothing stands is left out.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {

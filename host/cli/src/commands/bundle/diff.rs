@@ -42,7 +42,11 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
     let new = after.read(context, &compared)?;
     let mut rows = changes::of_bundles(&before, &after);
     rows.extend(changes::of_modules(&old.module, &new.module));
-    rows.extend(files.iter().map(|change| changes::of_file(change, &old.texts, &new.texts)));
+    rows.extend(
+        files
+            .iter()
+            .map(|change| changes::of_file(change, &old.texts, &new.texts)),
+    );
     print(context, &before, &after, &rows);
     Ok(Exit::Done)
 }
@@ -80,12 +84,19 @@ fn print(context: &Context, before: &Look, after: &Look, rows: &[Row]) {
 }
 
 fn print_section(context: &Context, rows: &[Row]) {
-    let cells: Vec<[String; 2]> = rows.iter().map(|row| [row.name.clone(), row.words()]).collect();
+    let cells: Vec<[String; 2]> = rows
+        .iter()
+        .map(|row| [row.name.clone(), row.words()])
+        .collect();
     for (at, (line, row)) in columns(&cells).iter().zip(rows).enumerate() {
         let section = if at == 0 { row.section.as_str() } else { "" };
         let line = format!("{section:6}   {} {line}", row.kind.sign());
         let is_risen = row.section == Section::Asks && row.kind != Kind::Removed;
-        let line = if is_risen { context.printer.on_stdout(Paint::Refused, &line) } else { line };
+        let line = if is_risen {
+            context.printer.on_stdout(Paint::Refused, &line)
+        } else {
+            line
+        };
         context.printer.line(&line);
     }
 }

@@ -114,7 +114,10 @@ mod tests {
         draft.file().write_all(b"new").unwrap();
         draft.place(&path).unwrap();
         let placed = File::open(&path).unwrap().metadata().unwrap();
-        assert_eq!((placed.len(), placed.permissions().mode() & 0o7777), (3, 0o640));
+        assert_eq!(
+            (placed.len(), placed.permissions().mode() & 0o7777),
+            (3, 0o640)
+        );
         assert_eq!(directory.path().read_dir().unwrap().count(), 1);
     }
 }

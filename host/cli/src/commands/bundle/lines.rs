@@ -95,7 +95,11 @@ mod tests {
             let mut diagonal = 0;
             for (at, other) in after.iter().enumerate() {
                 let above = row[at + 1];
-                row[at + 1] = if one == other { diagonal + 1 } else { above.max(row[at]) };
+                row[at + 1] = if one == other {
+                    diagonal + 1
+                } else {
+                    above.max(row[at])
+                };
                 diagonal = above;
             }
         }

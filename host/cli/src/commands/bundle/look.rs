@@ -66,7 +66,9 @@ impl Look {
         }
         let file = File::open(path).map_err(|error| unread(path, &error))?;
         match host_bundle::open(&file) {
-            Err(OpenBundleError::NotABundle(_)) => Self::of_file(path, seal_plain(path, &file)?, false),
+            Err(OpenBundleError::NotABundle(_)) => {
+                Self::of_file(path, seal_plain(path, &file)?, false)
+            }
             _ => Self::of_file(path, file, true),
         }
     }
@@ -101,22 +103,36 @@ impl Look {
             let message = format!("`{}` changed while it was being read", self.name);
             return Err(Failure::plain(Exit::Untrusted, message));
         }
-        let mut texts = Texts { also, kept: BTreeMap::new(), bytes: 0 };
+        let mut texts = Texts {
+            also,
+            kept: BTreeMap::new(),
+            bytes: 0,
+        };
         // This believes the manifest only to compare the bytes with it. The verified bundle that comes
         // back is dropped here, as nothing but words may come of a look.
         let received = sealed.of_local_author().receive(&mut texts);
         received.map_err(|error| damaged(path, &error))?;
         let kept = texts.kept;
-        let names = self.manifest.files().iter().map(|entry| entry.path.to_string());
+        let names = self
+            .manifest
+            .files()
+            .iter()
+            .map(|entry| entry.path.to_string());
         let mut read = |name: &str| {
             let too_large = || io::Error::other("it is too large to be looked into");
             kept.get(name).cloned().ok_or_else(too_large)
         };
         let module = Module::open(self.manifest.module(), names, &mut read).map_err(|error| {
             let failure = Failure::new(Exit::Untrusted, &error);
-            within(failure, format!("the module in `{}` cannot be used", self.name))
+            within(
+                failure,
+                format!("the module in `{}` cannot be used", self.name),
+            )
         })?;
-        Ok(Contents { module, texts: kept })
+        Ok(Contents {
+            module,
+            texts: kept,
+        })
     }
 }
 
@@ -150,8 +166,7 @@ impl FileSink for Texts<'_> {
     fn begin(&mut self, entry: &FileEntry) -> io::Result<Passing> {
         let path = entry.path.as_str();
         let is_wanted = describes_tasks(path) || self.also.contains(path);
-        let is_small =
-            entry.size <= TEXT_BYTES_MAX && self.bytes + entry.size <= TEXTS_BYTES_MAX;
+        let is_small = entry.size <= TEXT_BYTES_MAX && self.bytes + entry.size <= TEXTS_BYTES_MAX;
         if !is_wanted || !is_small {
             return Ok(Passing(None));
         }
@@ -176,7 +191,7 @@ fn describes_tasks(path: &str) -> bool {
 /// Seals a module's directory as `host run` would, into a file without a name.
 fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
     let options = SealOptions {
-        versionless: true,
+        for_own_run: true,
         modulepath: modulepath(context, path, &[]),
         ..SealOptions::default()
     };
@@ -198,30 +213,50 @@ pub(super) fn modulepath(context: &Context, path: &Path, typed: &[PathBuf]) -> V
 
 /// Seals a plain tar with all that is in it, into a file without a name.
 fn seal_plain(path: &Path, mut file: &File) -> Result<File, Failure> {
-    file.seek(SeekFrom::Start(0)).map_err(|error| unread(path, &error))?;
+    file.seek(SeekFrom::Start(0))
+        .map_err(|error| unread(path, &error))?;
     let neither = |failure| {
-        within(failure, format!("`{}` is neither a sealed bundle nor a tar of a module", shown(path)))
+        within(
+            failure,
+            format!(
+                "`{}` is neither a sealed bundle nor a tar of a module",
+                shown(path)
+            ),
+        )
     };
     let source = host_bundle::read_plain_tar(file)
         .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
-    if !source.files().iter().any(|file| file.path.starts_with("tasks/")) {
+    if !source
+        .files()
+        .iter()
+        .any(|file| file.path.starts_with("tasks/"))
+    {
         return Err(neither(Failure::usage("it has no `tasks` directory")));
     }
     let identity = match source.open("metadata.json") {
         Ok(mut reader) => {
             let mut bytes = Vec::new();
             // INVARIANT: the source holds it in memory already, and has bounded it.
-            reader.read_to_end(&mut bytes).map_err(|error| unread(path, &error))?;
+            reader
+                .read_to_end(&mut bytes)
+                .map_err(|error| unread(path, &error))?;
             ModuleIdentity::read(&bytes).map_err(|error| Failure::new(Exit::Usage, &error))?
         }
         Err(_) => ModuleIdentity::default(),
     };
     let directory = || source.directory().and_then(|name| name.parse().ok());
     let module = identity.module.or_else(directory);
-    let module = module.ok_or_else(|| Failure::usage(format!("the module in `{}` has no name", shown(path))))?;
+    let module = module
+        .ok_or_else(|| Failure::usage(format!("the module in `{}` has no name", shown(path))))?;
     let version = identity.version.or_else(|| NO_VERSION.parse().ok());
     let version = version.ok_or_else(|| Failure::plain(Exit::Bug, "no version"))?;
-    let request = PackRequest { module, version, source: &source, needs: Vec::new(), overlay: None };
+    let request = PackRequest {
+        module,
+        version,
+        source: &source,
+        needs: Vec::new(),
+        overlay: None,
+    };
     let sealed = nameless()?;
     host_bundle::pack(&request, &mut BufWriter::new(&sealed))
         .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
@@ -229,13 +264,20 @@ fn seal_plain(path: &Path, mut file: &File) -> Result<File, Failure> {
 }
 
 fn nameless() -> Result<File, Failure> {
-    let no_room = |error| Failure::plain(Exit::Machine, format!("no room for a temporary file: {error}"));
+    let no_room = |error| {
+        Failure::plain(
+            Exit::Machine,
+            format!("no room for a temporary file: {error}"),
+        )
+    };
     tempfile::tempfile().map_err(no_room)
 }
 
 /// Goes back to the beginning of a file.
 pub(super) fn rewind(path: &Path, mut file: &File) -> Result<(), Failure> {
-    file.seek(SeekFrom::Start(0)).map(drop).map_err(|error| unread(path, &error))
+    file.seek(SeekFrom::Start(0))
+        .map(drop)
+        .map_err(|error| unread(path, &error))
 }
 
 /// A path as people see it.
@@ -275,11 +317,15 @@ pub(super) fn damaged(path: &Path, error: &dyn std::error::Error) -> Failure {
 pub(super) fn unsealed(path: &Path, error: &SourceError) -> Failure {
     let failure = Failure::new(Exit::Usage, error);
     match error {
-        SourceError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => unread(path, source),
+        SourceError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            unread(path, source)
+        }
         SourceError::NotAModule { .. } => {
             failure.hint("name the directory of a module: the one that holds `tasks`")
         }
-        SourceError::Nameless { .. } => failure.hint("give it a metadata.json with {\"name\": \"author-module\"}"),
+        SourceError::Nameless { .. } => {
+            failure.hint("give it a metadata.json with {\"name\": \"author-module\"}")
+        }
         SourceError::Versionless { .. } => {
             failure.hint("state it in metadata.json, or say --version 0.1.0")
         }
@@ -291,3 +337,5 @@ pub(super) fn unsealed(path: &Path, error: &SourceError) -> Failure {
     }
 }
 
+#[cfg(test)]
+mod tests;

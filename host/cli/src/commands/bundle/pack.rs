@@ -13,7 +13,7 @@ use host_bundle::{ModuleVersion, Packed};
 use host_core::Shown;
 use host_node::SealOptions;
 use host_task::{Module, OVERLAY_BYTES_MAX, ParameterType, TaskDefinition};
-use host_trust::Signer;
+use host_trust::{Signer, TrustList};
 use serde_json::{Value, json};
 
 use super::card::{Card, sentence, title};
@@ -27,7 +27,7 @@ use crate::clock;
 use crate::commands::{key, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{OutputMode, Paint};
+use crate::printer::{OutputMode, Paint, for_terminal};
 
 /// Seal a module into a bundle, and sign it
 ///
@@ -79,10 +79,12 @@ enum Place {
 pub(super) fn run(context: &Context, arguments: &PackArgs) -> Result<Exit, Failure> {
     let place = place(context, arguments.file.as_deref())?;
     let signer = signer(context, arguments)?;
+    // Only for the report, and now: nothing may be left where a failure is reported.
+    let trust = trust::load(context)?;
     let overlay = arguments.asks.as_deref().map(read_overlay).transpose()?;
     let options = SealOptions {
         version: arguments.version.clone(),
-        versionless: false,
+        for_own_run: false,
         modulepath: modulepath(context, &arguments.module, &arguments.modulepath),
         overlay,
     };
@@ -92,8 +94,12 @@ pub(super) fn run(context: &Context, arguments: &PackArgs) -> Result<Exit, Failu
     };
     let mut draft = begin()?;
     let packed = seal(context, &arguments.module, &options, &draft)?;
-    let name = PathBuf::from(format!("{}-{}.tar", packed.manifest.module(), packed.manifest.version()));
-    let module = usable_module(context, arguments, &name, &draft)?;
+    let name = PathBuf::from(format!(
+        "{}-{}.tar",
+        packed.manifest.module(),
+        packed.manifest.version()
+    ));
+    let module = usable_module(context, arguments, &draft)?;
     if let Some(mut signer) = signer {
         let signed = begin()?;
         signing::sign(context, &name, draft.file(), signer.as_mut(), &signed)?;
@@ -101,18 +107,23 @@ pub(super) fn run(context: &Context, arguments: &PackArgs) -> Result<Exit, Failu
     }
     let look = Look::of_file(&name, reopened(&name, &draft)?, true)?;
     let written = put(place, &name, draft)?;
-    report(context, &look, &module, written.as_deref())
+    report(context, &look, &module, &trust, written.as_deref());
+    Ok(Exit::Done)
 }
 
 fn place(context: &Context, file: Option<&Path>) -> Result<Place, Failure> {
-    let Some(file) = file else { return Ok(Place::Directory(".".into(), None)) };
+    let Some(file) = file else {
+        return Ok(Place::Directory(".".into(), None));
+    };
     if file == Path::new("-") {
         if io::stdout().is_terminal() {
             return Err(Failure::usage("a bundle is nothing for a terminal")
                 .hint("name a file with -o FILE, or send it on with a pipe"));
         }
         if context.printer.mode() != OutputMode::Human {
-            return Err(Failure::usage("standard output cannot have both the bundle and JSON"));
+            return Err(Failure::usage(
+                "standard output cannot have both the bundle and JSON",
+            ));
         }
         return Ok(Place::Pipe);
     }
@@ -121,10 +132,18 @@ fn place(context: &Context, file: Option<&Path>) -> Result<Place, Failure> {
     }
     // Replacing a device or a pipe by a file is never what was meant.
     if std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Failure::usage(format!("`{}` is no regular file", shown(file))));
+        return Err(Failure::usage(format!(
+            "`{}` is no regular file",
+            shown(file)
+        )));
     }
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok(Place::Directory(parent.unwrap_or(Path::new(".")).to_owned(), Some(file.to_owned())))
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    Ok(Place::Directory(
+        parent.unwrap_or(Path::new(".")).to_owned(),
+        Some(file.to_owned()),
+    ))
 }
 
 /// The key that signs: the one that was asked for, else the own one, else none.
@@ -144,33 +163,58 @@ fn read_overlay(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = File::open(path).map_err(|error| unread(path, &error))?;
     // What is longer by a byte is refused when it is read as asks.
     let bytes_max = OVERLAY_BYTES_MAX as u64 + 1;
-    file.take(bytes_max).read_to_end(&mut bytes).map_err(|error| unread(path, &error))?;
+    file.take(bytes_max)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unread(path, &error))?;
     Ok(bytes)
 }
 
-fn seal(context: &Context, module: &Path, options: &SealOptions, draft: &Draft) -> Result<Packed, Failure> {
+fn seal(
+    context: &Context,
+    module: &Path,
+    options: &SealOptions,
+    draft: &Draft,
+) -> Result<Packed, Failure> {
     let doing = format!("sealing `{}`", shown(module));
     let mut writer = BufWriter::new(Patient::new(context.printer, draft.file(), doing));
-    host_node::seal_directory(module, options, &mut writer).map_err(|error| unsealed(module, &error))
+    host_node::seal_directory(module, options, &mut writer)
+        .map_err(|error| unsealed(module, &error))
 }
 
 /// Opens what was sealed, says what is odd about it, and refuses it if a task could not be used.
-fn usable_module(context: &Context, arguments: &PackArgs, name: &Path, draft: &Draft) -> Result<Module, Failure> {
-    let look = Look::of_file(name, reopened(name, draft)?, false)?;
-    let contents = look.read(context, &BTreeSet::new()).map_err(|mut failure| {
-        failure.exit = Exit::Usage;
-        match &arguments.asks {
-            Some(asks) => failure.hint(format!("the asks come from `{}`", shown(asks))),
-            None => failure,
-        }
-    })?;
-    let broken: Vec<String> =
-        contents.module.tasks().filter_map(|(_, task)| Some(sentence(task.err()?))).collect();
+fn usable_module(
+    context: &Context,
+    arguments: &PackArgs,
+    draft: &Draft,
+) -> Result<Module, Failure> {
+    let path = arguments.module.as_path();
+    let look = Look::of_file(path, reopened(path, draft)?, false)?;
+    let contents = look
+        .read(context, &BTreeSet::new())
+        .map_err(|mut failure| {
+            failure.exit = Exit::Usage;
+            match &arguments.asks {
+                Some(asks) => failure.hint(format!("the asks come from `{}`", shown(asks))),
+                None => failure,
+            }
+        })?;
+    let broken: Vec<String> = contents
+        .module
+        .tasks()
+        .filter_map(|(_, task)| Some(sentence(task.err()?)))
+        .collect();
     if !broken.is_empty() {
-        let what = if broken.len() == 1 { "one task".to_owned() } else { format!("{} tasks", broken.len()) };
-        return Err(Failure::usage(format!("{what} of `{}` cannot be used, so nothing was sealed", contents.module.name()))
-            .details(broken)
-            .hint("mend what is named, or take the files out of `tasks/`"));
+        let what = if broken.len() == 1 {
+            "one task".to_owned()
+        } else {
+            format!("{} tasks", broken.len())
+        };
+        return Err(Failure::usage(format!(
+            "{what} of `{}` cannot be used, so nothing was sealed",
+            contents.module.name()
+        ))
+        .details(broken)
+        .hint("mend what is named, or take the files out of `tasks/`"));
     }
     for warning in warnings(&contents.module) {
         let label = context.printer.on_stderr(Paint::Refused, "warning:");
@@ -181,21 +225,37 @@ fn usable_module(context: &Context, arguments: &PackArgs, name: &Path, draft: &D
 
 /// What is odd about a module, and keeps it from nothing.
 fn warnings(module: &Module) -> Vec<String> {
-    let own = module.lints().iter().map(|lint| Shown(&lint.to_string()).to_string());
+    let own = module.lints().iter().map(ToString::to_string);
     let aliases = module.aliases().unusable();
-    let aliases = aliases.map(|(name, error)| format!("type `{}` cannot be used: {error}", Shown(name)));
+    let aliases =
+        aliases.map(|(name, error)| format!("type `{}` cannot be used: {error}", Shown(name)));
     let tasks = module.tasks().filter_map(|(_, task)| task.ok());
-    own.chain(aliases).chain(tasks.flat_map(|task| task_warnings(module, task))).collect()
+    let all = own
+        .chain(aliases)
+        .chain(tasks.flat_map(|task| task_warnings(module, task)));
+    // What a lint quotes is escaped already; this makes sure of it without doing it twice.
+    all.map(|text| for_terminal(&text)).collect()
 }
 
 fn task_warnings(module: &Module, task: &TaskDefinition) -> Vec<String> {
     let of_task = |text: String| format!("{}: {text}", task.name);
-    let lints = task.lints.iter().map(|lint| Shown(&lint.to_string()).to_string());
-    let types = task.metadata.parameters.iter().flatten().filter_map(|parameter| {
-        let ParameterType::Typed(data_type) = &parameter.kind else { return None };
-        let error = data_type.compile(module.aliases()).err()?;
-        Some(format!("the type of `{}` cannot be used: {}", parameter.name, sentence(&error)))
-    });
+    let lints = task.lints.iter().map(ToString::to_string);
+    let types = task
+        .metadata
+        .parameters
+        .iter()
+        .flatten()
+        .filter_map(|parameter| {
+            let ParameterType::Typed(data_type) = &parameter.kind else {
+                return None;
+            };
+            let error = data_type.compile(module.aliases()).err()?;
+            Some(format!(
+                "the type of `{}` cannot be used: {}",
+                parameter.name,
+                sentence(&error)
+            ))
+        });
     lints.chain(types).map(of_task).collect()
 }
 
@@ -207,7 +267,12 @@ fn reopened(name: &Path, draft: &Draft) -> Result<File, Failure> {
 fn put(place: Place, name: &Path, draft: Draft) -> Result<Option<PathBuf>, Failure> {
     match place {
         Place::Pipe => {
-            let failed = |error| within(unwritten(Path::new("standard output"), &error), "the bundle is cut off".to_owned());
+            let failed = |error| {
+                within(
+                    unwritten(Path::new("standard output"), &error),
+                    "the bundle is cut off".to_owned(),
+                )
+            };
             let mut reader = draft.reader().map_err(failed)?;
             // Bytes of data for a program, which no printer may touch; a lost one must not go unsaid.
             io::copy(&mut reader, &mut io::stdout().lock()).map_err(failed)?;
@@ -215,21 +280,32 @@ fn put(place: Place, name: &Path, draft: Draft) -> Result<Option<PathBuf>, Failu
         }
         Place::Directory(directory, file) => {
             let path = file.unwrap_or_else(|| directory.join(name));
-            let path = path.strip_prefix("./").map_or_else(|_| path.clone(), Path::to_owned);
+            let path = path
+                .strip_prefix("./")
+                .map_or_else(|_| path.clone(), Path::to_owned);
             draft.place(&path)?;
             Ok(Some(path))
         }
     }
 }
 
-fn report(context: &Context, look: &Look, module: &Module, written: Option<&Path>) -> Result<Exit, Failure> {
-    let (trust, now) = (trust::load(context)?, clock::now_unix());
-    let printer = context.printer;
-    let distrust = verdict(look, &trust, now).err();
-    let card = Card { look, module, seals: seals(look, &trust, now), distrust };
+fn report(
+    context: &Context,
+    look: &Look,
+    module: &Module,
+    trust: &TrustList,
+    written: Option<&Path>,
+) {
+    let (printer, now) = (context.printer, clock::now_unix());
+    let card = Card {
+        look,
+        module,
+        seals: seals(look, trust, now),
+        distrust: verdict(look, trust, now).err(),
+    };
     let Some(path) = written else {
         printer.note(&title(look));
-        return Ok(Exit::Done);
+        return;
     };
     if printer.mode() != OutputMode::Human {
         let mut value = card.json();
@@ -239,13 +315,15 @@ fn report(context: &Context, look: &Look, module: &Module, written: Option<&Path
             members.insert("warnings".to_owned(), json!(warnings(module)));
         }
         printer.json(&value);
-        return Ok(Exit::Done);
+        return;
     }
     card.print(printer);
     printer.line("");
     printer.line(&format!("written to {}", shown(path)));
     if look.signatures.is_empty() {
-        printer.hint(&format!("no node takes it unsigned: `host bundle sign {}`", shown(path)));
+        printer.hint(&format!(
+            "no node takes it unsigned: `host bundle sign {}`",
+            shown(path)
+        ));
     }
-    Ok(Exit::Done)
 }

@@ -18,7 +18,7 @@ pub(super) enum Seal {
     /// It holds.
     Holds {
         /// The key that made it.
-        key: PublicKey,
+        key: Box<PublicKey>,
         /// What that is worth.
         standing: Standing,
     },
@@ -45,17 +45,32 @@ pub(super) enum Standing {
 /// Every signature of the bundle.
 pub(super) fn seals(look: &Look, trust: &TrustList, now_unix: u64) -> Vec<Seal> {
     let module = look.manifest.module();
-    let seal = |armored: &String| match sshsig::verify(armored, Namespace::Bundle, &look.manifest_bytes) {
-        Ok(key) => Seal::Holds { standing: standing(&key, module, trust, now_unix), key },
-        Err(error) => Seal::Broken(error.to_string()),
-    };
+    let seal =
+        |armored: &String| match sshsig::verify(armored, Namespace::Bundle, &look.manifest_bytes) {
+            Ok(key) => Seal::Holds {
+                standing: standing(&key, module, trust, now_unix),
+                key: Box::new(key),
+            },
+            Err(error) => Seal::Broken(error.to_string()),
+        };
     look.signatures.iter().map(seal).collect()
 }
 
 /// What the trust list says of the bundle as a whole.
-pub(super) fn verdict(look: &Look, trust: &TrustList, now_unix: u64) -> Result<Vec<SignedBy>, DistrustError> {
+pub(super) fn verdict(
+    look: &Look,
+    trust: &TrustList,
+    now_unix: u64,
+) -> Result<Vec<SignedBy>, DistrustError> {
     let (module, version) = (look.manifest.module(), look.manifest.version().as_str());
-    trust.judge(module, version, &look.id, &look.signatures, &look.manifest_bytes, now_unix)
+    trust.judge(
+        module,
+        version,
+        &look.id,
+        &look.signatures,
+        &look.manifest_bytes,
+        now_unix,
+    )
 }
 
 fn standing(key: &PublicKey, module: &ModuleName, trust: &TrustList, now_unix: u64) -> Standing {
@@ -99,8 +114,16 @@ impl Standing {
         match self {
             Self::Unknown => ("an unknown key", "not trusted".to_owned()),
             Self::Revoked => ("a revoked key", "not trusted".to_owned()),
-            Self::Listed { owner, scope, but: None } => (owner, format!("trusted for {scope}")),
-            Self::Listed { owner, scope, but: Some(but) } => (owner, format!("trusted for {scope}, {but}")),
+            Self::Listed {
+                owner,
+                scope,
+                but: None,
+            } => (owner, format!("trusted for {scope}")),
+            Self::Listed {
+                owner,
+                scope,
+                but: Some(but),
+            } => (owner, format!("trusted for {scope}, {but}")),
         }
     }
 }
@@ -109,10 +132,16 @@ impl Seal {
     /// Whose signature it is, and what it is worth.
     pub(super) fn line(&self) -> [String; 2] {
         match self {
-            Self::Broken(why) => ["a signature that does not hold".to_owned(), format!("({why})")],
+            Self::Broken(why) => [
+                "a signature that does not hold".to_owned(),
+                format!("({why})"),
+            ],
             Self::Holds { key, standing } => {
                 let (owner, worth) = standing.words();
-                [owner.to_owned(), format!("({}  {worth})", key.fingerprint())]
+                [
+                    owner.to_owned(),
+                    format!("({}  {worth})", key.fingerprint()),
+                ]
             }
         }
     }
@@ -149,7 +178,10 @@ mod tests {
     const NOW: u64 = 1_794_787_200;
 
     fn check(entries: &[(&str, Option<&str>, Option<&str>)], expected: (&str, &str)) {
-        let key = KeyFile::generate(&[7; 32], "").unwrap().public_key().clone();
+        let key = KeyFile::generate(&[7; 32], "")
+            .unwrap()
+            .public_key()
+            .clone();
         let mut trust = TrustList::empty();
         for (module, from, until) in entries {
             let modules = Modules::Named([module.parse().unwrap()].into());
@@ -172,7 +204,10 @@ mod tests {
     fn a_key_is_worth_what_its_best_entry_says() {
         check(&[], ("an unknown key", "not trusted"));
         check(&[("service", None, None)], ("ann", "trusted for service"));
-        check(&[("web", None, None)], ("ann", "trusted for web, not for service"));
+        check(
+            &[("web", None, None)],
+            ("ann", "trusted for web, not for service"),
+        );
         check(
             &[("service", Some("2027-01-01"), None)],
             ("ann", "trusted for service, from 2027-01-01 on"),
@@ -182,7 +217,10 @@ mod tests {
             ("ann", "trusted for service, until 2020-01-01"),
         );
         check(
-            &[("service", None, Some("2020-01-01")), ("service", None, None)],
+            &[
+                ("service", None, Some("2020-01-01")),
+                ("service", None, None),
+            ],
             ("ann", "trusted for service"),
         );
     }

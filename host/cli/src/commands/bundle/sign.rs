@@ -41,7 +41,9 @@ pub(crate) struct SignArgs {
 pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failure> {
     let typed = arguments.bundle.as_path();
     // A link stays one: what it leads to is signed.
-    let path = typed.canonicalize().map_err(|error| unread(typed, &error))?;
+    let path = typed
+        .canonicalize()
+        .map_err(|error| unread(typed, &error))?;
     let source = open(&path)?;
     let wish = match (&arguments.key, &arguments.agent) {
         (Some(file), _) => Wish::File(file),
@@ -50,13 +52,20 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
     };
     let mut signer = signing::signer(context, wish)?;
     let draft = Draft::within(path.parent().unwrap_or(Path::new("/")))?;
-    draft.take_mode_of(&source).map_err(|error| unwritten(&path, &error))?;
+    draft
+        .take_mode_of(&source)
+        .map_err(|error| unwritten(&path, &error))?;
     signing::sign(context, typed, &source, signer.as_mut(), &draft)?;
     draft.place(&path)?;
     let key = signer.public_key();
     let look = Look::of_file(typed, source, true)?;
     if context.printer.mode() == OutputMode::Human {
-        let line = format!("signed  {}  by {}  {}", title(&look), key.fingerprint(), Shown(key.comment()));
+        let line = format!(
+            "signed  {}  by {}  {}",
+            title(&look),
+            key.fingerprint(),
+            Shown(key.comment())
+        );
         context.printer.line(line.trim_end());
     } else {
         context.printer.json(&json!({
@@ -77,7 +86,11 @@ fn open(path: &Path) -> Result<File, Failure> {
             .hint("seal and sign a module with `host bundle pack DIR`")
     };
     let file = File::open(path).map_err(|error| unread(path, &error))?;
-    if !file.metadata().map_err(|error| unread(path, &error))?.is_file() {
+    if !file
+        .metadata()
+        .map_err(|error| unread(path, &error))?
+        .is_file()
+    {
         return Err(unsealed());
     }
     match host_bundle::open(&file) {

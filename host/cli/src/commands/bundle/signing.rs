@@ -78,7 +78,10 @@ fn unsigned(name: &Path, error: &AddSignatureError) -> Failure {
         AddSignatureError::Signatures(_) => Exit::Usage,
         _ => Exit::Untrusted,
     };
-    within(Failure::new(exit, error), format!("`{}` cannot be signed", shown(name)))
+    within(
+        Failure::new(exit, error),
+        format!("`{}` cannot be signed", shown(name)),
+    )
 }
 
 fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Failure> {
@@ -86,13 +89,21 @@ fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Fa
         return Err(no_agent(name.is_some()));
     };
     let failed = |error: &dyn std::error::Error| {
-        within(Failure::new(Exit::Usage, error), "cannot sign with ssh-agent".to_owned())
-            .hint(format!("SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works", Shown(socket)))
+        within(
+            Failure::new(Exit::Usage, error),
+            "cannot sign with ssh-agent".to_owned(),
+        )
+        .hint(format!(
+            "SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works",
+            Shown(socket)
+        ))
     };
     let stream = UnixStream::connect(socket).map_err(|error| failed(&error))?;
     let wait = |time| {
         let reading = stream.set_read_timeout(Some(time));
-        reading.and_then(|()| stream.set_write_timeout(Some(time))).map_err(|error| failed(&error))
+        reading
+            .and_then(|()| stream.set_write_timeout(Some(time)))
+            .map_err(|error| failed(&error))
     };
     wait(LIST_WAIT)?;
     let listing = stream.try_clone().map_err(|error| failed(&error))?;
@@ -126,16 +137,22 @@ fn choose<'k>(keys: &'k [PublicKey], name: Option<&str>) -> Result<&'k PublicKey
     };
     match (meant.as_slice(), name) {
         ([key], _) => Ok(key),
-        ([], Some(name)) => {
-            Err(Failure::usage(format!("ssh-agent has no Ed25519 key `{}`", Shown(name)))
-                .details(lines(&keys.iter().collect::<Vec<_>>()))
-                .hint("add it with `ssh-add FILE`"))
-        }
-        ([], None) => Err(Failure::usage("there is no key to sign with: ssh-agent holds no Ed25519 key")
-            .hint("make one with `host key new`, or add one with `ssh-add FILE`")),
-        (several, _) => Err(Failure::usage(format!("ssh-agent holds {} keys that could be meant", several.len()))
-            .details(lines(several))
-            .hint("choose one by its fingerprint: host bundle sign FILE --agent SHA256:...")),
+        ([], Some(name)) => Err(Failure::usage(format!(
+            "ssh-agent has no Ed25519 key `{}`",
+            Shown(name)
+        ))
+        .details(lines(&keys.iter().collect::<Vec<_>>()))
+        .hint("add it with `ssh-add FILE`")),
+        ([], None) => Err(Failure::usage(
+            "there is no key to sign with: ssh-agent holds no Ed25519 key",
+        )
+        .hint("make one with `host key new`, or add one with `ssh-add FILE`")),
+        (several, _) => Err(Failure::usage(format!(
+            "ssh-agent holds {} keys that could be meant",
+            several.len()
+        ))
+        .details(lines(several))
+        .hint("choose one by its fingerprint: host bundle sign FILE --agent SHA256:...")),
     }
 }
 
@@ -146,7 +163,10 @@ mod tests {
     use super::*;
 
     fn key(seed: u8, comment: &str) -> PublicKey {
-        KeyFile::generate(&[seed; 32], comment).unwrap().public_key().clone()
+        KeyFile::generate(&[seed; 32], comment)
+            .unwrap()
+            .public_key()
+            .clone()
     }
 
     #[test]
@@ -157,10 +177,26 @@ mod tests {
             (&keys[..1], None, Ok(0)),
             (&keys[..], Some("ann"), Ok(0)),
             (&keys[..], Some(fingerprint.as_str()), Ok(2)),
-            (&keys[..], Some("bob"), Err("ssh-agent holds 2 keys that could be meant")),
-            (&keys[..], None, Err("ssh-agent holds 3 keys that could be meant")),
-            (&keys[..], Some("eve"), Err("ssh-agent has no Ed25519 key `eve`")),
-            (&keys[..0], None, Err("there is no key to sign with: ssh-agent holds no Ed25519 key")),
+            (
+                &keys[..],
+                Some("bob"),
+                Err("ssh-agent holds 2 keys that could be meant"),
+            ),
+            (
+                &keys[..],
+                None,
+                Err("ssh-agent holds 3 keys that could be meant"),
+            ),
+            (
+                &keys[..],
+                Some("eve"),
+                Err("ssh-agent has no Ed25519 key `eve`"),
+            ),
+            (
+                &keys[..0],
+                None,
+                Err("there is no key to sign with: ssh-agent holds no Ed25519 key"),
+            ),
         ] {
             let chosen = choose(keys, name).map_err(|failure| failure.to_string());
             let expected = expected.map(|at: usize| &keys[at]).map_err(str::to_owned);

@@ -38,9 +38,7 @@ pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fai
     let manifest = verified.manifest();
     let printer = context.printer;
     if printer.mode() != OutputMode::Human {
-        let signer = |signed: &host_trust::SignedBy| {
-            json!({"owner": signed.owner.to_string(), "fingerprint": signed.fingerprint.to_string()})
-        };
+        let signer = |signed: &host_trust::SignedBy| json!({"owner": signed.owner.to_string(), "fingerprint": signed.fingerprint.to_string()});
         printer.json(&json!({
             "format": "host.verify/1",
             "module": manifest.module(),
@@ -50,17 +48,29 @@ pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fai
         }));
         return Ok(Exit::Done);
     }
-    let signers: Vec<String> = verified.signers().iter().map(|signed| signed.owner.to_string()).collect();
+    let signers: Vec<String> = verified
+        .signers()
+        .iter()
+        .map(|signed| signed.owner.to_string())
+        .collect();
     let ok = printer.on_stdout(Paint::Ok, "ok");
     let (module, version) = (manifest.module(), manifest.version());
-    printer.line(&format!("{ok}  {module} {version}   {}   signed by {}", verified.id(), signers.join(", ")));
+    printer.line(&format!(
+        "{ok}  {module} {version}   {}   signed by {}",
+        verified.id(),
+        signers.join(", ")
+    ));
     Ok(Exit::Done)
 }
 
 fn verify(context: &Context, path: &Path) -> Result<VerifiedBundle, Failure> {
     let trust = trust::load(context)?;
     let file = open(path)?;
-    let reader = Patient::new(context.printer, &file, format!("verifying `{}`", shown(path)));
+    let reader = Patient::new(
+        context.printer,
+        &file,
+        format!("verifying `{}`", shown(path)),
+    );
     let sealed = host_bundle::open(reader).map_err(|error| match error {
         OpenBundleError::NotABundle(_) => unsealed(path),
         error => unopened(path, &error),
@@ -69,18 +79,27 @@ fn verify(context: &Context, path: &Path) -> Result<VerifiedBundle, Failure> {
     let authentic = sealed
         .verify(&trust, clock::now_unix())
         .map_err(|error| distrusted(path, &error, &signatures))?;
-    authentic.receive(&mut Nowhere).map_err(|error| damaged(path, &error))
+    authentic
+        .receive(&mut Nowhere)
+        .map_err(|error| damaged(path, &error))
 }
 
 fn open(path: &Path) -> Result<File, Failure> {
     let file = File::open(path).map_err(|error| unread(path, &error))?;
     let metadata = file.metadata().map_err(|error| unread(path, &error))?;
-    if metadata.is_dir() { Err(unsealed(path)) } else { Ok(file) }
+    if metadata.is_dir() {
+        Err(unsealed(path))
+    } else {
+        Ok(file)
+    }
 }
 
 fn unsealed(path: &Path) -> Failure {
-    Failure::plain(Exit::Untrusted, format!("`{}` is not sealed, so nobody signed it", shown(path)))
-        .hint("seal and sign a module with `host bundle pack DIR`")
+    Failure::plain(
+        Exit::Untrusted,
+        format!("`{}` is not sealed, so nobody signed it", shown(path)),
+    )
+    .hint("seal and sign a module with `host bundle pack DIR`")
 }
 
 fn distrusted(path: &Path, error: &VerifyBundleError, signatures: &[String]) -> Failure {
@@ -92,7 +111,9 @@ fn distrusted(path: &Path, error: &VerifyBundleError, signatures: &[String]) -> 
     let hint = match source.as_ref() {
         DistrustError::UnknownKeys { .. } => trust_hint(module, signatures),
         DistrustError::Unsigned => "ask its author to sign it: host bundle sign FILE".to_owned(),
-        DistrustError::BadSignature { .. } => "get the bundle again from whoever sealed it".to_owned(),
+        DistrustError::BadSignature { .. } => {
+            "get the bundle again from whoever sealed it".to_owned()
+        }
         DistrustError::OtherModules { .. } => {
             format!("if that is meant, `host trust add` its key again with --module {module}")
         }
@@ -103,14 +124,19 @@ fn distrusted(path: &Path, error: &VerifyBundleError, signatures: &[String]) -> 
 
 /// How to trust the keys that signed; only after asking their owners.
 fn trust_hint(module: &str, signatures: &[String]) -> String {
-    let keys = signatures.iter().filter_map(|armored| armored.parse::<Signature>().ok());
+    let keys = signatures
+        .iter()
+        .filter_map(|armored| armored.parse::<Signature>().ok());
     let lines: Vec<String> = keys
         .map(|signature| {
             let key = Shown(&signature.claimed_key().to_string()).to_string();
             format!("        host trust add '{key}' --module {module} --owner NAME")
         })
         .collect();
-    format!("ask its author whether the key is theirs, and if so\n{}", lines.join("\n"))
+    format!(
+        "ask its author whether the key is theirs, and if so\n{}",
+        lines.join("\n")
+    )
 }
 
 /// Where the files of a bundle go that is verified and not wanted.

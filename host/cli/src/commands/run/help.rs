@@ -25,7 +25,11 @@ pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result
         None => print_module(context, loaded),
         Some(Ok(task)) => print_task(context, loaded, task),
         Some(Err(error)) => {
-            let exit = if matches!(error, FindTaskError::Broken(_)) { Exit::Untrusted } else { Exit::Usage };
+            let exit = if matches!(error, FindTaskError::Broken(_)) {
+                Exit::Untrusted
+            } else {
+                Exit::Usage
+            };
             return Err(Failure::new(exit, &error).details(task_lines(module)));
         }
     }
@@ -36,13 +40,21 @@ pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result
 pub(super) fn task_lines(module: &Module) -> Vec<String> {
     let mut tasks: Vec<&TaskDefinition> = module.listed().collect();
     tasks.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
-    let width = tasks.iter().map(|task| task.name.as_str().len()).max().unwrap_or(0);
+    let width = tasks
+        .iter()
+        .map(|task| task.name.as_str().len())
+        .max()
+        .unwrap_or(0);
     let line = |task: &TaskDefinition| {
         let description = task.metadata.description.as_deref().unwrap_or_default();
         let first = Shown(description.lines().next().unwrap_or_default()).to_string();
-        format!("{:width$}   {first}", task.name.as_str()).trim_end().to_owned()
+        format!("{:width$}   {first}", task.name.as_str())
+            .trim_end()
+            .to_owned()
     };
-    let broken = module.tasks().filter_map(|(name, task)| Some(format!("{name}   cannot be used: {}", task.err()?)));
+    let broken = module
+        .tasks()
+        .filter_map(|(name, task)| Some(format!("{name}   cannot be used: {}", task.err()?)));
     tasks.into_iter().map(line).chain(broken).collect()
 }
 
@@ -50,14 +62,26 @@ fn print_module(context: &Context, loaded: &Loaded) {
     let printer = context.printer;
     let manifest = loaded.bundle.manifest();
     if printer.mode() != OutputMode::Human {
-        let tasks: Vec<Value> = loaded.module.listed().map(|task| task_json(task, loaded.module.aliases())).collect();
-        printer.json(&json!({"module": manifest.module(), "version": manifest.version(), "tasks": tasks}));
+        let tasks: Vec<Value> = loaded
+            .module
+            .listed()
+            .map(|task| task_json(task, loaded.module.aliases()))
+            .collect();
+        printer.json(
+            &json!({"module": manifest.module(), "version": manifest.version(), "tasks": tasks}),
+        );
         return;
     }
-    printer.line(&format!("{} {}", printer.on_stdout(Paint::Bold, manifest.module().as_str()), manifest.version()));
+    printer.line(&format!(
+        "{} {}",
+        printer.on_stdout(Paint::Bold, manifest.module().as_str()),
+        manifest.version()
+    ));
     printer.line("");
     printer.line("tasks:");
-    task_lines(&loaded.module).iter().for_each(|line| printer.line(&format!("  {line}")));
+    task_lines(&loaded.module)
+        .iter()
+        .for_each(|line| printer.line(&format!("  {line}")));
     printer.line("");
     printer.line("host run BUNDLE TASK --help shows the parameters of one");
 }
@@ -69,13 +93,21 @@ fn print_task(context: &Context, loaded: &Loaded, task: &TaskDefinition) {
         printer.json(&task_json(task, aliases));
         return;
     }
-    let description = task.metadata.description.as_deref().unwrap_or("(no description)");
-    description.lines().for_each(|line| printer.line(&Shown(line).to_string()));
+    let description = task
+        .metadata
+        .description
+        .as_deref()
+        .unwrap_or("(no description)");
+    description
+        .lines()
+        .for_each(|line| printer.line(&Shown(line).to_string()));
     print_parameters(printer, task, aliases);
     print_asks(printer, task);
     printer.line("");
     printer.line(&traits(loaded, task));
-    task.lints.iter().for_each(|lint| printer.note(&format!("note: {lint}")));
+    task.lints
+        .iter()
+        .for_each(|lint| printer.note(&format!("note: {lint}")));
 }
 
 fn print_parameters(printer: Printer, task: &TaskDefinition, aliases: &TypeAliases) {
@@ -93,12 +125,19 @@ fn print_parameters(printer: Printer, task: &TaskDefinition, aliases: &TypeAlias
     let heads: Vec<String> = parameters
         .iter()
         .map(|parameter| match flag(parameter) {
-            flag if own.contains(&flag) => format!("{0}={1}", parameter.name, value_name(parameter, aliases)),
+            flag if own.contains(&flag) => {
+                format!("{0}={1}", parameter.name, value_name(parameter, aliases))
+            }
             flag if super::options::is_boolean(parameter, aliases) => format!("--{flag}"),
             flag => format!("--{flag} {}", value_name(parameter, aliases)),
         })
         .collect();
-    let width = heads.iter().map(|head| head.chars().count()).max().unwrap_or(0).min(32);
+    let width = heads
+        .iter()
+        .map(|head| head.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(32);
     for (head, parameter) in heads.iter().zip(parameters) {
         printer.line(format!("  {head:width$}  {}", parameter_text(parameter, aliases)).trim_end());
     }
@@ -113,7 +152,9 @@ fn value_name(parameter: &Parameter, aliases: &TypeAliases) -> &'static str {
 
 fn type_text(parameter: &Parameter) -> String {
     match &parameter.kind {
-        ParameterType::Typed(data_type) => Shown(&data_type.to_string()).to_string().replace("\\\\", "\\"),
+        ParameterType::Typed(data_type) => Shown(&data_type.to_string())
+            .to_string()
+            .replace("\\\\", "\\"),
         ParameterType::Untyped => "Any".to_owned(),
         ParameterType::Unreadable { text, .. } => format!("unreadable: {}", Shown(text)),
     }
@@ -127,7 +168,11 @@ fn parameter_text(parameter: &Parameter, aliases: &TypeAliases) -> String {
         text.push_str("  required");
     }
     if let Some(default) = &parameter.default {
-        let shown = if parameter.sensitive { "hidden".to_owned() } else { Shown(&default.to_string()).to_string() };
+        let shown = if parameter.sensitive {
+            "hidden".to_owned()
+        } else {
+            Shown(&default.to_string()).to_string()
+        };
         text.push_str(&format!("  default {shown}"));
     }
     if parameter.sensitive {
@@ -142,34 +187,64 @@ fn print_asks(printer: Printer, task: &TaskDefinition) {
     }
     printer.line("");
     printer.line(&printer.on_stdout(Paint::Bold, "asks:"));
-    let width = task.asks.asks.iter().map(|ask| ask.template.as_str().chars().count()).max().unwrap_or(0);
+    let width = task
+        .asks
+        .asks
+        .iter()
+        .map(|ask| ask.template.as_str().chars().count())
+        .max()
+        .unwrap_or(0);
     for ask in &task.asks.asks {
         let why = Shown(ask.why.as_deref().unwrap_or_default()).to_string();
         let optional = if ask.optional { "optional: " } else { "" };
         let capability = Shown(ask.template.as_str()).to_string();
-        printer.line(format!("  {capability:width$}  {optional}{why}").trim_end().trim_end_matches(':'));
+        printer.line(
+            format!("  {capability:width$}  {optional}{why}")
+                .trim_end()
+                .trim_end_matches(':'),
+        );
     }
 }
 
 /// One line that says how the task runs and who signed it.
 fn traits(loaded: &Loaded, task: &TaskDefinition) -> String {
     let mut traits = Vec::new();
-    traits.push(if task.metadata.supports_noop { "supports noop" } else { "does not support noop" }.to_owned());
+    traits.push(
+        if task.metadata.supports_noop {
+            "supports noop"
+        } else {
+            "does not support noop"
+        }
+        .to_owned(),
+    );
     if task.asks_origin == Origin::Overlay {
         traits.push("asks come from an overlay".to_owned());
     }
     if task.asks.exclusive {
         traits.push("one run at a time".to_owned());
     }
-    let signers: Vec<String> = loaded.bundle.signers().iter().map(|signed| signed.owner.to_string()).collect();
-    traits.push(if signers.is_empty() { "not signed".to_owned() } else { format!("signed by {}", signers.join(", ")) });
+    let signers: Vec<String> = loaded
+        .bundle
+        .signers()
+        .iter()
+        .map(|signed| signed.owner.to_string())
+        .collect();
+    traits.push(if signers.is_empty() {
+        "not signed".to_owned()
+    } else {
+        format!("signed by {}", signers.join(", "))
+    });
     traits.join(", ")
 }
 
 fn task_json(task: &TaskDefinition, aliases: &TypeAliases) -> Value {
     let parameters = task.metadata.parameters.as_ref().map(|parameters| {
         let described = parameters.iter().map(|parameter| {
-            let default = if parameter.sensitive { None } else { parameter.default.clone() };
+            let default = if parameter.sensitive {
+                None
+            } else {
+                parameter.default.clone()
+            };
             let description = json!({
                 "type": match &parameter.kind {
                     ParameterType::Typed(data_type) => data_type.to_string(),

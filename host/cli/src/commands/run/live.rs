@@ -35,6 +35,8 @@ pub(super) struct Followed {
     pub(super) interrupted: Option<u8>,
     /// Whether its standard output has been shown already.
     pub(super) stdout_shown: bool,
+    /// Whether what was shown of it last ended its line.
+    pub(super) ended_line: bool,
 }
 
 /// Follows `running` to its end.
@@ -50,38 +52,51 @@ pub(super) fn follow(
     view.started(&running);
     loop {
         let (heard, signalled) = wait(&running, signals, view.patience());
-        if signalled {
-            if let Some(signal) = signals.take() {
-                interrupted.get_or_insert(signal);
-                running.cancel();
-                view.stopping();
-            }
+        if signalled && let Some(signal) = signals.take() {
+            interrupted.get_or_insert(signal);
+            running.cancel();
+            view.stopping();
         }
         if heard {
             let event = running.next();
-            view.show_output(&mut running).map_err(|error| unread(&error))?;
+            view.show_output(&mut running)
+                .map_err(|error| unread(&error))?;
             if event != Event::Output {
                 break;
             }
         }
         view.tick();
     }
-    view.show_output(&mut running).map_err(|error| unread(&error))?;
+    view.show_output(&mut running)
+        .map_err(|error| unread(&error))?;
     let stdout_shown = view.finish();
+    let ended_line = view.ended_line;
     let finished = running.finish().map_err(|error: FinishError| {
-        Failure::new(Exit::Machine, &error).hint("the task itself has run; look at what it did before you run it again")
+        Failure::new(Exit::Machine, &error)
+            .hint("the task itself has run; look at what it did before you run it again")
     })?;
-    Ok(Followed { finished, interrupted, stdout_shown })
+    Ok(Followed {
+        finished,
+        interrupted,
+        stdout_shown,
+        ended_line,
+    })
 }
 
 fn unread(error: &io::Error) -> Failure {
-    Failure::plain(Exit::Machine, format!("the output of the run cannot be read: {error}"))
+    Failure::plain(
+        Exit::Machine,
+        format!("the output of the run cannot be read: {error}"),
+    )
 }
 
 fn wait(running: &Running<'_>, signals: &Signals, patience: Option<Duration>) -> (bool, bool) {
     let heard = signals.0.iter().map(|(_, receiver)| receiver.as_fd());
-    let mut polled: Vec<PollFd<'_>> =
-        [running.as_fd()].into_iter().chain(heard).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let mut polled: Vec<PollFd<'_>> = [running.as_fd()]
+        .into_iter()
+        .chain(heard)
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
     let timeout = patience.map(|patience| Timespec {
         tv_sec: patience.as_secs().cast_signed(),
         tv_nsec: patience.subsec_nanos().into(),
@@ -108,15 +123,21 @@ impl Signals {
             Ok((number, receiver))
         };
         let heard = (|| Ok([listen(SIGINT, 2)?, listen(SIGTERM, 15)?, listen(SIGHUP, 1)?]))();
-        let failed = |error: io::Error| Failure::plain(Exit::Machine, format!("signals cannot be heard: {error}"));
+        let failed = |error: io::Error| {
+            Failure::plain(Exit::Machine, format!("signals cannot be heard: {error}"))
+        };
         heard.map(Self).map_err(failed)
     }
 
     /// A signal that has come since the last look.
     fn take(&self) -> Option<u8> {
         let mut byte = [0; 1];
-        let come = |receiver: &UnixStream, byte: &mut [u8]| matches!({ receiver }.read(byte), Ok(1));
-        self.0.iter().find(|(_, receiver)| come(receiver, &mut byte)).map(|(number, _)| *number)
+        let come =
+            |receiver: &UnixStream, byte: &mut [u8]| matches!({ receiver }.read(byte), Ok(1));
+        self.0
+            .iter()
+            .find(|(_, receiver)| come(receiver, &mut byte))
+            .map(|(number, _)| *number)
     }
 }
 
@@ -130,6 +151,7 @@ struct View {
     spinner: Option<ProgressBar>,
     name: String,
     piece: Vec<u8>,
+    ended_line: bool,
 }
 
 impl View {
@@ -142,19 +164,23 @@ impl View {
             spinner: None,
             name: plan.task.name.to_string(),
             piece: vec![0; PIECE_BYTES],
+            ended_line: true,
         }
     }
 
     fn started(&self, running: &Running<'_>) {
         if self.printer.mode() == OutputMode::Jsonl {
-            self.printer.json(&json!({"event": "started", "run": running.run(), "task": self.name}));
+            self.printer
+                .json(&json!({"event": "started", "run": running.run(), "task": self.name}));
         }
     }
 
     /// How long nothing needs to be drawn.
     fn patience(&self) -> Option<Duration> {
         let quiet = QUIET.saturating_sub(self.started.elapsed());
-        self.printer.shows_progress().then_some(if quiet.is_zero() { TICK } else { quiet })
+        self.printer
+            .shows_progress()
+            .then_some(if quiet.is_zero() { TICK } else { quiet })
     }
 
     fn tick(&mut self) {
@@ -164,7 +190,8 @@ impl View {
         let name = &self.name;
         let spinner = self.spinner.get_or_insert_with(|| {
             let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             spinner.set_style(style);
             spinner.set_message(name.clone());
             spinner
@@ -206,32 +233,49 @@ impl View {
             return;
         }
         match (self.printer.mode(), stream) {
-            (OutputMode::Jsonl, _) => self.event(stream, bytes),
-            (_, StreamName::Stderr) => self.words(|printer| printer.task_stderr(bytes)),
-            (OutputMode::Json, StreamName::Stdout) => {}
-            (OutputMode::Human, StreamName::Stdout) => self.show_stdout(bytes),
-        }
-    }
-
-    fn event(&self, stream: StreamName, bytes: &[u8]) {
-        let name = if stream == StreamName::Stdout { "stdout" } else { "stderr" };
-        let text = String::from_utf8_lossy(bytes);
-        self.printer.json(&json!({"event": "output", "stream": name, "text": text}));
-    }
-
-    /// A result that may be a JSON object is shown as one at the end; anything else as it comes.
-    fn show_stdout(&mut self, bytes: &[u8]) {
-        if self.holds_stdout.is_none() {
-            self.held.extend_from_slice(bytes);
-            let Some(first) = self.held.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
-            self.holds_stdout = Some(*first == b'{');
-            if self.holds_stdout == Some(false) {
-                let held = std::mem::take(&mut self.held);
-                self.words(|printer| printer.task_stdout(&held));
+            (OutputMode::Jsonl, StreamName::Stderr) => self.event("stderr", bytes),
+            (_, StreamName::Stderr) => {
+                self.ended_line = bytes.ends_with(b"\n");
+                self.words(|printer| printer.task_stderr(bytes));
             }
-        } else if self.holds_stdout == Some(false) {
-            self.words(|printer| printer.task_stdout(bytes));
+            (OutputMode::Json, StreamName::Stdout) => {}
+            (_, StreamName::Stdout) => self.show_stdout(bytes),
         }
+    }
+
+    fn event(&self, stream: &str, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.printer
+            .json(&json!({"event": "output", "stream": stream, "text": text}));
+    }
+
+    /// A result that may be a JSON object is shown as one at the end, because it may hold a secret; anything else
+    /// as it comes.
+    fn show_stdout(&mut self, bytes: &[u8]) {
+        if self.holds_stdout == Some(true) {
+            return;
+        }
+        if self.holds_stdout == Some(false) {
+            return self.print_stdout(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        let Some(first) = self.held.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+            return;
+        };
+        let holds = *first == b'{';
+        self.holds_stdout = Some(holds);
+        let held = std::mem::take(&mut self.held);
+        if !holds {
+            self.print_stdout(&held);
+        }
+    }
+
+    fn print_stdout(&mut self, bytes: &[u8]) {
+        if self.printer.mode() == OutputMode::Jsonl {
+            return self.event("stdout", bytes);
+        }
+        self.ended_line = bytes.ends_with(b"\n");
+        self.words(|printer| printer.task_stdout(bytes));
     }
 
     /// Clears the terminal line; says whether standard output has been shown.

@@ -15,9 +15,11 @@ const HEADING: &str = "Parameters of the task";
 pub(super) fn add(command: Command, task: &TaskDefinition, aliases: &TypeAliases) -> Command {
     let own = own_flags();
     let parameters = task.metadata.parameters.iter().flatten();
-    parameters.filter(|parameter| !own.contains(&flag(parameter))).fold(command, |command, parameter| {
-        command.arg(option(parameter, aliases))
-    })
+    parameters
+        .filter(|parameter| !own.contains(&flag(parameter)))
+        .fold(command, |command, parameter| {
+            command.arg(option(parameter, aliases))
+        })
 }
 
 /// The flag of a parameter, without its dashes.
@@ -42,7 +44,10 @@ fn option(parameter: &Parameter, aliases: &TypeAliases) -> Arg {
         option = option.alias(parameter.name.as_str().to_owned());
     }
     if is_boolean(parameter, aliases) {
-        option = option.num_args(0..=1).require_equals(true).default_missing_value("true");
+        option = option
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true");
     }
     option
 }
@@ -57,15 +62,26 @@ pub(super) fn is_given(matches: &ArgMatches, name: &str) -> bool {
 }
 
 fn values<'m>(matches: &'m ArgMatches, name: &str) -> impl Iterator<Item = &'m String> {
-    matches.try_get_many::<String>(&id(name)).ok().flatten().into_iter().flatten()
+    matches
+        .try_get_many::<String>(&id(name))
+        .ok()
+        .flatten()
+        .into_iter()
+        .flatten()
 }
 
 /// Puts what was given into the input, as if it had been written `name=value`.
-pub(super) fn read(matches: &ArgMatches, task: &TaskDefinition, input: &mut RawInput) -> Result<(), Failure> {
+pub(super) fn read(
+    matches: &ArgMatches,
+    task: &TaskDefinition,
+    input: &mut RawInput,
+) -> Result<(), Failure> {
     for parameter in task.metadata.parameters.iter().flatten() {
         for value in values(matches, parameter.name.as_str()) {
             let assigned = format!("{}={value}", parameter.name);
-            input.assign(&assigned).map_err(|error| Failure::new(Exit::Usage, &error))?;
+            input
+                .assign(&assigned)
+                .map_err(|error| Failure::new(Exit::Usage, &error))?;
         }
     }
     Ok(())

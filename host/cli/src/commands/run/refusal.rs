@@ -18,27 +18,42 @@ pub(super) fn end(
     moment: &Moment,
     again: &str,
 ) -> Result<Exit, Failure> {
-    let record = host_node::refuse(plan, store, moment).map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let record = host_node::refuse(plan, store, moment)
+        .map_err(|error| Failure::new(Exit::Machine, &error))?;
     let printer = context.printer;
     match printer.mode() {
         OutputMode::Json => printer.json(&record),
-        OutputMode::Jsonl => printer.json(&serde_json::json!({"event": "record", "record": record})),
+        OutputMode::Jsonl => {
+            printer.json(&serde_json::json!({"event": "record", "record": record}))
+        }
         OutputMode::Human => {}
     }
     let refused = printer.on_stderr(Paint::Refused, "refused:");
     let missing = plan.missing();
     if missing.is_empty() {
-        printer.note(&format!("{refused} `{}` asks for what no run can have here", plan.task.name));
+        printer.note(&format!(
+            "{refused} `{}` asks for what no run can have here",
+            plan.task.name
+        ));
         printer.note("");
         for denial in &record.denials {
-            printer.note(&format!("    {}   {}", Shown(&denial.capability), denial.reason));
+            printer.note(&format!(
+                "    {}   {}",
+                Shown(&denial.capability),
+                denial.reason
+            ));
         }
         printer.note("");
         return Ok(Exit::Refused);
     }
-    printer.note(&format!("{refused} `{}` needs what it was not granted", plan.task.name));
+    printer.note(&format!(
+        "{refused} `{}` needs what it was not granted",
+        plan.task.name
+    ));
     printer.note("");
-    lines(&missing).iter().for_each(|line| printer.note(&format!("    {line}")));
+    lines(&missing)
+        .iter()
+        .for_each(|line| printer.note(&format!("    {line}")));
     printer.note("");
     printer.hint(&hint(&missing, request, again));
     Ok(Exit::Refused)
@@ -57,15 +72,32 @@ fn lines(missing: &[&Ask]) -> Vec<String> {
             (ask.capability.to_string(), why, origin)
         })
         .collect();
-    let first = texts.iter().map(|(capability, _, _)| capability.chars().count()).max().unwrap_or(0);
-    let second = texts.iter().map(|(_, why, _)| why.chars().count()).max().unwrap_or(0);
-    texts.iter().map(|(capability, why, origin)| format!("{capability:first$}  {why:second$}  {origin}")).collect()
+    let first = texts
+        .iter()
+        .map(|(capability, _, _)| capability.chars().count())
+        .max()
+        .unwrap_or(0);
+    let second = texts
+        .iter()
+        .map(|(_, why, _)| why.chars().count())
+        .max()
+        .unwrap_or(0);
+    texts
+        .iter()
+        .map(|(capability, why, origin)| format!("{capability:first$}  {why:second$}  {origin}"))
+        .collect()
 }
 
 fn hint(missing: &[&Ask], request: &RunRequest, again: &str) -> String {
-    let flags: Vec<String> = missing.iter().map(|ask| format!("--allow {}", shell_word(&ask.capability.to_string()))).collect();
+    let flags: Vec<String> = missing
+        .iter()
+        .map(|ask| format!("--allow {}", shell_word(&ask.capability.to_string())))
+        .collect();
     let one_by_one = format!("grant them one by one\n        {again} {}", flags.join(" "));
-    let dangerous: Vec<&&Ask> = missing.iter().filter(|ask| ask.capability.is_dangerous()).collect();
+    let dangerous: Vec<&&Ask> = missing
+        .iter()
+        .filter(|ask| ask.capability.is_dangerous())
+        .collect();
     if !dangerous.is_empty() {
         return format!("{one_by_one}\n      (what is dangerous is never part of --allow-asked)");
     }
@@ -77,8 +109,13 @@ fn hint(missing: &[&Ask], request: &RunRequest, again: &str) -> String {
 
 /// A capability as one word of a shell.
 pub(super) fn shell_word(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

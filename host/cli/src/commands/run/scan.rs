@@ -34,7 +34,9 @@ pub(crate) fn output_mode(arguments: &[String]) -> Option<OutputMode> {
             Some(rest) => rest.strip_prefix('='),
             None => None,
         };
-        mode = value.and_then(|value| OutputMode::from_str(value, false).ok()).or(mode);
+        mode = value
+            .and_then(|value| OutputMode::from_str(value, false).ok())
+            .or(mode);
     }
     mode
 }
@@ -51,7 +53,9 @@ pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
         } else if argument == "-h" || argument == "--help" {
             named.help = true;
         } else if let Some(flag) = argument.strip_prefix("--") {
-            let (flag, inline) = flag.split_once('=').map_or((flag, None), |(flag, value)| (flag, Some(value)));
+            let (flag, inline) = flag
+                .split_once('=')
+                .map_or((flag, None), |(flag, value)| (flag, Some(value)));
             // An option that is not ours is one of the task's, which have values as a rule.
             let value = if inline.is_none() && flags.takes_value(flag).unwrap_or(true) {
                 arguments.next().map(String::as_str)
@@ -82,19 +86,32 @@ impl Flags {
         let command = Cli::command();
         let run = command.find_subcommand("run").cloned().unwrap_or_default();
         let all = command.get_arguments().chain(run.get_arguments());
-        let long = all.filter_map(|argument| Some((argument.get_long()?.to_owned(), argument.get_action().takes_values())));
+        let long = all.filter_map(|argument| {
+            Some((
+                argument.get_long()?.to_owned(),
+                argument.get_action().takes_values(),
+            ))
+        });
         Self(long.collect())
     }
 
     fn takes_value(&self, flag: &str) -> Option<bool> {
-        self.0.iter().find(|(name, _)| name == flag).map(|(_, takes)| *takes)
+        self.0
+            .iter()
+            .find(|(name, _)| name == flag)
+            .map(|(_, takes)| *takes)
     }
 }
 
 /// The names of our own long flags, which no option of a task replaces.
 pub(super) fn own_flags() -> Vec<String> {
     let built_in = ["help", "version"].map(str::to_owned);
-    Flags::of_run().0.into_iter().map(|(name, _)| name).chain(built_in).collect()
+    Flags::of_run()
+        .0
+        .into_iter()
+        .map(|(name, _)| name)
+        .chain(built_in)
+        .collect()
 }
 
 #[cfg(test)]
@@ -104,19 +121,35 @@ mod tests {
     fn check(line: &str, expected: Option<(&str, Option<&str>, bool)>) {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let found = scan(&arguments).map(|named| (named.bundle, named.task, named.help));
-        let expected = expected.map(|(bundle, task, help)| (PathBuf::from(bundle), task.map(str::to_owned), help));
+        let expected = expected
+            .map(|(bundle, task, help)| (PathBuf::from(bundle), task.map(str::to_owned), help));
         assert_eq!(found, expected, "{line}");
     }
 
     #[test]
     fn bundle_and_task_are_found_between_flags_and_parameters() {
         check("host run b.tar", Some(("b.tar", None, false)));
-        check("host --output json run b.tar svc", Some(("b.tar", Some("svc"), false)));
-        check("host run --allow fs.read:/x b.tar svc action=stop", Some(("b.tar", Some("svc"), false)));
-        check("host run --noop b.tar name=x svc", Some(("b.tar", Some("svc"), false)));
-        check("host run b.tar svc --action stop --help", Some(("b.tar", Some("svc"), true)));
+        check(
+            "host --output json run b.tar svc",
+            Some(("b.tar", Some("svc"), false)),
+        );
+        check(
+            "host run --allow fs.read:/x b.tar svc action=stop",
+            Some(("b.tar", Some("svc"), false)),
+        );
+        check(
+            "host run --noop b.tar name=x svc",
+            Some(("b.tar", Some("svc"), false)),
+        );
+        check(
+            "host run b.tar svc --action stop --help",
+            Some(("b.tar", Some("svc"), true)),
+        );
         check("host run b.tar --action stop", Some(("b.tar", None, false)));
-        check("host run --limit=wall=2s b.tar -- svc", Some(("b.tar", Some("svc"), false)));
+        check(
+            "host run --limit=wall=2s b.tar -- svc",
+            Some(("b.tar", Some("svc"), false)),
+        );
         check("host run --help", None);
         check("host doctor", None);
         check("host", None);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use host_core::{Capability, LimitName, Outcome, Record, RunId, Shown, Status};
 use host_jail::SetupKind;
-use host_node::{Finished, Plan, ResultValue};
+use host_node::{Finished, NOT_GRANTED, Plan, ResultValue};
 use serde_json::{Value, json};
 
 use super::live::Followed;
@@ -17,7 +17,12 @@ use crate::printer::{OutputMode, Paint, Printer, for_terminal};
 const MESSAGE_LINES_MAX: usize = 20;
 
 /// Prints the result and returns how `host` ends.
-pub(super) fn end(context: &Context, plan: &Plan<'_>, followed: &Followed, run: RunId) -> Result<Exit, Failure> {
+pub(super) fn end(
+    context: &Context,
+    plan: &Plan<'_>,
+    followed: &Followed,
+    run: RunId,
+) -> Result<Exit, Failure> {
     let printer = context.printer;
     let finished = &followed.finished;
     match printer.mode() {
@@ -25,6 +30,9 @@ pub(super) fn end(context: &Context, plan: &Plan<'_>, followed: &Followed, run: 
         OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": finished.record})),
         OutputMode::Human => {
             value(printer, followed);
+            if !followed.ended_line {
+                printer.note("");
+            }
             words(printer, plan, finished, run);
         }
     }
@@ -52,8 +60,11 @@ fn value(printer: Printer, followed: &Followed) {
     let value = &followed.finished.record.value;
     let only_text = value.keys().all(|key| key == "_output" || key == "_error");
     if !only_text {
-        let shown: serde_json::Map<String, Value> =
-            value.iter().filter(|(key, _)| *key != "_error").map(|(key, value)| (key.clone(), value.clone())).collect();
+        let shown: serde_json::Map<String, Value> = value
+            .iter()
+            .filter(|(key, _)| *key != "_error")
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         // JSON leaves every control character but DEL and the C1 set escaped already.
         printer.task_stdout(format!("{:#}\n", Value::Object(shown)).as_bytes());
     } else if !followed.stdout_shown
@@ -71,23 +82,51 @@ fn words(printer: Printer, plan: &Plan<'_>, finished: &Finished, run: RunId) {
     if record.status == Status::Success {
         let ok = printer.on_stderr(Paint::Ok, "ok");
         let noop = if plan.noop { ", noop" } else { "" };
-        printer.note(&format!("{ok}  {name}  {took}  ({}, jailed{noop})  run {run}", kind(plan)));
+        printer.note(&format!(
+            "{ok}  {name}  {took}  ({}, jailed{noop})  run {run}",
+            kind(plan)
+        ));
     } else {
         failed(printer, plan, finished, &took);
+        printer.note(&printer.on_stderr(Paint::Dim, &format!("run {run}")));
     }
+    withheld(printer, record);
     artifacts(printer, record);
     for (left, reason) in &finished.left_out {
-        printer.note(&format!("note: `{}` was left in $HOST_OUT and not brought back: {reason}", Shown(left)));
+        printer.note(&format!(
+            "note: `{}` was left in $HOST_OUT and not brought back: {reason}",
+            Shown(left)
+        ));
     }
     for limit in &finished.reached {
-        printer.note(&format!("note: the run reached its limit `{limit}` ({})", plan.limits.text(*limit)));
+        printer.note(&format!(
+            "note: the run reached its limit `{limit}` ({})",
+            plan.limits.text(*limit)
+        ));
     }
     hint(printer, plan, finished);
 }
 
+/// Grants that could not be opened after all.
+fn withheld(printer: Printer, record: &Record<ResultValue>) {
+    for denial in record
+        .denials
+        .iter()
+        .filter(|denial| denial.reason != NOT_GRANTED)
+    {
+        printer.note(&format!(
+            "note: {} was not opened: {}",
+            Shown(&denial.capability),
+            denial.reason
+        ));
+    }
+}
+
 /// What runs, in a word.
 fn kind(plan: &Plan<'_>) -> &'static str {
-    let extension = Path::new(&plan.installation.executable).extension().and_then(|extension| extension.to_str());
+    let extension = Path::new(&plan.installation.executable)
+        .extension()
+        .and_then(|extension| extension.to_str());
     match extension {
         Some("sh" | "bash") => "shell",
         Some("py") => "python",
@@ -109,22 +148,38 @@ fn failed(printer: Printer, plan: &Plan<'_>, finished: &Finished, took: &str) {
         _ => printer.on_stderr(Paint::Failed, "failed:"),
     };
     match &record.outcome {
-        Outcome::Exited { code: 0 } => printer.note(&format!("{head} `{name}` reported an error after {took}")),
-        Outcome::Exited { code } => printer.note(&format!("{head} `{name}` exited with {code} after {took}")),
+        Outcome::Exited { code: 0 } => {
+            printer.note(&format!("{head} `{name}` reported an error after {took}"))
+        }
+        Outcome::Exited { code } => {
+            printer.note(&format!("{head} `{name}` exited with {code} after {took}"))
+        }
         Outcome::Signalled { signal } => {
-            printer.note(&format!("{head} `{name}` was killed by signal {signal} after {took}"));
+            printer.note(&format!(
+                "{head} `{name}` was killed by signal {signal} after {took}"
+            ));
         }
         Outcome::Limit { limit } => printer.note(&format!(
             "{head} `{name}` was stopped by limit `{limit}` ({}); nothing of it is left running",
             plan.limits.text(*limit)
         )),
         Outcome::Cancelled { .. } => {
-            printer.note(&format!("{head} `{name}` was interrupted after {took}; nothing of it is left running"));
+            printer.note(&format!(
+                "{head} `{name}` was interrupted after {took}; nothing of it is left running"
+            ));
         }
-        Outcome::CouldNotStart { reason } => printer.note(&format!("{head} `{name}` could not be started: {reason}")),
-        Outcome::Refused { reason } => printer.note(&format!("{head} `{name}` was not started: {reason}")),
-        Outcome::Lost { reason } => printer.note(&format!("{head} nobody knows how `{name}` ended: {reason}")),
-        Outcome::Unkillable { reason } => printer.note(&format!("{head} `{name}` was killed, but {reason}")),
+        Outcome::CouldNotStart { reason } => {
+            printer.note(&format!("{head} `{name}` could not be started: {reason}"))
+        }
+        Outcome::Refused { reason } => {
+            printer.note(&format!("{head} `{name}` was not started: {reason}"))
+        }
+        Outcome::Lost { reason } => {
+            printer.note(&format!("{head} nobody knows how `{name}` ended: {reason}"))
+        }
+        Outcome::Unkillable { reason } => {
+            printer.note(&format!("{head} `{name}` was killed, but {reason}"))
+        }
         Outcome::Trapped { reason } => printer.note(&format!("{head} `{name}` trapped: {reason}")),
     }
     if matches!(record.outcome, Outcome::Exited { .. }) {
@@ -135,7 +190,12 @@ fn failed(printer: Printer, plan: &Plan<'_>, finished: &Finished, took: &str) {
 /// What the task itself says of its failure; what was only made up for it is not repeated.
 fn message(printer: Printer, record: &Record<ResultValue>) {
     let error = record.value.get("_error");
-    let text = |key: &str| error.and_then(|error| error.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| {
+        error
+            .and_then(|error| error.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     if text("msg").is_empty() || text("msg").starts_with("The task failed with exit code") {
         return;
     }
@@ -158,7 +218,11 @@ fn artifacts(printer: Printer, record: &Record<ResultValue>) {
 }
 
 fn hint(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
-    if let Some(hint) = finished.setup.as_ref().and_then(|error| error.hint.as_ref()) {
+    if let Some(hint) = finished
+        .setup
+        .as_ref()
+        .and_then(|error| error.hint.as_ref())
+    {
         return printer.hint(hint);
     }
     let missing: Vec<String> = finished
@@ -171,14 +235,20 @@ fn hint(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
     match &finished.record.outcome {
         Outcome::Limit { limit } if *limit != LimitName::Output => {
             let name = limit.as_str();
-            printer.hint(&format!("give it more with --limit {name}=VALUE; it had {}", plan.limits.text(*limit)));
+            printer.hint(&format!(
+                "give it more with --limit {name}=VALUE; it had {}",
+                plan.limits.text(*limit)
+            ));
         }
         Outcome::Limit { .. } => printer.hint(&format!(
             "what it wrote up to {} is kept; give it more with --limit output=VALUE",
             plan.limits.text(LimitName::Output)
         )),
         Outcome::Exited { code } if *code != 0 && !missing.is_empty() => {
-            printer.hint(&format!("it ran without what it asks for as optional: {}", missing.join(", ")));
+            printer.hint(&format!(
+                "it ran without what it asks for as optional: {}",
+                missing.join(", ")
+            ));
         }
         _ => {}
     }

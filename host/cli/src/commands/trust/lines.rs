@@ -28,12 +28,15 @@ pub(super) struct Wanted {
 /// The entries for every line of a text.
 pub(super) fn authors(text: &str, wanted: &Wanted) -> Result<Vec<Author>, Failure> {
     if text.contains("-----BEGIN") {
-        return Err(Failure::usage("this is a private key, which nobody but its owner should have")
-            .hint("add its public half, the file that ends in .pub"));
+        return Err(Failure::usage(
+            "this is a private key, which nobody but its owner should have",
+        )
+        .hint("add its public half, the file that ends in .pub"));
     }
     let lines = text.lines().map(str::trim).zip(1_usize..);
-    let filled: Vec<(&str, usize)> =
-        lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#')).collect();
+    let filled: Vec<(&str, usize)> = lines
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
+        .collect();
     if filled.is_empty() {
         return Err(Failure::usage("there is no key in it"));
     }
@@ -41,7 +44,9 @@ pub(super) fn authors(text: &str, wanted: &Wanted) -> Result<Vec<Author>, Failur
     let author = |(line, number): (&str, usize)| {
         author(line, wanted).map_err(|mut failure| {
             if !is_one {
-                failure.chain.insert(0, format!("line {number} cannot be added, so nothing was"));
+                failure
+                    .chain
+                    .insert(0, format!("line {number} cannot be added, so nothing was"));
             }
             failure
         })
@@ -50,18 +55,29 @@ pub(super) fn authors(text: &str, wanted: &Wanted) -> Result<Vec<Author>, Failur
 }
 
 fn author(line: &str, wanted: &Wanted) -> Result<Author, Failure> {
-    let is_bare = ["ssh-", "sk-", "ecdsa-"].iter().any(|algorithm| line.starts_with(algorithm));
+    let is_bare = ["ssh-", "sk-", "ecdsa-"]
+        .iter()
+        .any(|algorithm| line.starts_with(algorithm));
     let (key, owners, dates) = if is_bare {
-        let key: PublicKey = line.parse().map_err(|error| Failure::new(Exit::Usage, &error))?;
+        let key: PublicKey = line
+            .parse()
+            .map_err(|error| Failure::new(Exit::Usage, &error))?;
         let owners = vec![key.comment().to_owned()];
         (key, owners, (None, None))
     } else {
-        let signer = AllowedSigner::read_line(line).map_err(|error| Failure::new(Exit::Usage, &error))?;
+        let signer =
+            AllowedSigner::read_line(line).map_err(|error| Failure::new(Exit::Usage, &error))?;
         if !signer.permits(Namespace::Bundle) {
             let namespace = Namespace::Bundle.as_str();
-            return Err(Failure::usage(format!("its key may not sign in the namespace `{namespace}`")));
+            return Err(Failure::usage(format!(
+                "its key may not sign in the namespace `{namespace}`"
+            )));
         }
-        (signer.key, signer.principals, (signer.not_before, signer.not_after))
+        (
+            signer.key,
+            signer.principals,
+            (signer.not_before, signer.not_after),
+        )
     };
     let owner = match &wanted.owner {
         Some(owner) => owner.clone(),
@@ -86,7 +102,9 @@ fn author(line: &str, wanted: &Wanted) -> Result<Author, Failure> {
 fn owner(names: &[String]) -> Result<Owner, Failure> {
     let hint = "say whose key it is: --owner NAME";
     match names {
-        [name] if name.is_empty() => Err(Failure::usage("the key does not say whose it is").hint(hint)),
+        [name] if name.is_empty() => {
+            Err(Failure::usage("the key does not say whose it is").hint(hint))
+        }
         [name] if name.contains(['*', '?', '!']) => {
             Err(Failure::usage(format!("`{}` is a pattern and no owner", Shown(name))).hint(hint))
         }
@@ -113,22 +131,52 @@ mod tests {
         let words = |author: Author| {
             let date = |date: Option<Moment>| date.map_or("-".to_owned(), |date| date.to_string());
             let dates = format!("{} {}", date(author.not_before), date(author.not_after));
-            format!("{} {:?} {dates}", author.owner, author.modules == Modules::All)
+            format!(
+                "{} {:?} {dates}",
+                author.owner,
+                author.modules == Modules::All
+            )
         };
         let found = authors(&text, wanted)
-            .map(|authors| authors.into_iter().map(words).collect::<Vec<_>>().join("; "))
+            .map(|authors| {
+                authors
+                    .into_iter()
+                    .map(words)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            })
             .map_err(|failure| failure.to_string());
-        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{text}");
+        assert_eq!(
+            found,
+            expected.map(str::to_owned).map_err(str::to_owned),
+            "{text}"
+        );
     }
 
     #[test]
     fn the_owner_is_who_the_line_names() {
         let usual = Wanted::default();
-        check("KEY ann@example.com", &usual, Ok("ann@example.com true - -"));
-        check("ann@example.com KEY", &usual, Ok("ann@example.com true - -"));
-        check("# team\n\nKEY ann\nbob KEY\n", &usual, Ok("ann true - -; bob true - -"));
+        check(
+            "KEY ann@example.com",
+            &usual,
+            Ok("ann@example.com true - -"),
+        );
+        check(
+            "ann@example.com KEY",
+            &usual,
+            Ok("ann@example.com true - -"),
+        );
+        check(
+            "# team\n\nKEY ann\nbob KEY\n",
+            &usual,
+            Ok("ann true - -; bob true - -"),
+        );
         check("KEY", &usual, Err("the key does not say whose it is"));
-        check("*@example.com KEY", &usual, Err("`*@example.com` is a pattern and no owner"));
+        check(
+            "*@example.com KEY",
+            &usual,
+            Err("`*@example.com` is a pattern and no owner"),
+        );
         check("ann,bob KEY", &usual, Err("the line names several owners"));
     }
 

@@ -80,7 +80,13 @@ pub(super) struct Row {
 
 impl Row {
     fn new(section: Section, kind: Kind, name: impl ToString, note: impl Into<String>) -> Self {
-        Self { section, kind, name: name.to_string(), capability: None, note: note.into() }
+        Self {
+            section,
+            kind,
+            name: name.to_string(),
+            capability: None,
+            note: note.into(),
+        }
     }
 
     /// What stands behind the name, for people.
@@ -99,18 +105,34 @@ pub(super) fn of_bundles(before: &Look, after: &Look) -> Vec<Row> {
     let title = |look: &Look| format!("{} {}", look.manifest.module(), look.manifest.version());
     let (old, new) = (title(before), title(after));
     if old != new {
-        rows.push(Row::new(Section::Bundle, Kind::Changed, old, format!("-> {new}")));
+        rows.push(Row::new(
+            Section::Bundle,
+            Kind::Changed,
+            old,
+            format!("-> {new}"),
+        ));
     }
     let (old, new) = (signers(before), signers(after));
-    rows.extend(new.difference(&old).map(|key| Row::new(Section::Signed, Kind::Added, key, "")));
-    rows.extend(old.difference(&new).map(|key| Row::new(Section::Signed, Kind::Removed, key, "")));
+    rows.extend(
+        new.difference(&old)
+            .map(|key| Row::new(Section::Signed, Kind::Added, key, "")),
+    );
+    rows.extend(
+        old.difference(&new)
+            .map(|key| Row::new(Section::Signed, Kind::Removed, key, "")),
+    );
     rows
 }
 
 /// The fingerprints of the keys whose signatures hold.
 fn signers(look: &Look) -> BTreeSet<String> {
-    let key = |armored: &String| sshsig::verify(armored, Namespace::Bundle, &look.manifest_bytes).ok();
-    look.signatures.iter().filter_map(key).map(|key| key.fingerprint().to_string()).collect()
+    let key =
+        |armored: &String| sshsig::verify(armored, Namespace::Bundle, &look.manifest_bytes).ok();
+    look.signatures
+        .iter()
+        .filter_map(key)
+        .map(|key| key.fingerprint().to_string())
+        .collect()
 }
 
 /// Differences of tasks, their asks and their limits.
@@ -124,7 +146,10 @@ pub(super) fn of_modules(before: &Module, after: &Module) -> Vec<Row> {
         tasks.extend(of_task(name, old.copied(), new.copied()));
         let asks_of = |task: Option<&Option<&TaskAsks>>| task.copied().flatten().cloned();
         let (old, new) = (asks_of(old), asks_of(new));
-        let (old, new) = (old.as_ref().unwrap_or(&nothing), new.as_ref().unwrap_or(&nothing));
+        let (old, new) = (
+            old.as_ref().unwrap_or(&nothing),
+            new.as_ref().unwrap_or(&nothing),
+        );
         asks.extend(of_asks(name, old, new));
         limits.extend(of_limits(name, &old.limits, &new.limits));
     }
@@ -133,10 +158,17 @@ pub(super) fn of_modules(before: &Module, after: &Module) -> Vec<Row> {
 
 /// Each task with what it asks for; nothing for one that cannot be used.
 fn tasks(module: &Module) -> BTreeMap<&TaskName, Option<&TaskAsks>> {
-    module.tasks().map(|(name, task)| (name, task.ok().map(|task| &task.asks))).collect()
+    module
+        .tasks()
+        .map(|(name, task)| (name, task.ok().map(|task| &task.asks)))
+        .collect()
 }
 
-fn of_task(name: &TaskName, old: Option<Option<&TaskAsks>>, new: Option<Option<&TaskAsks>>) -> Option<Row> {
+fn of_task(
+    name: &TaskName,
+    old: Option<Option<&TaskAsks>>,
+    new: Option<Option<&TaskAsks>>,
+) -> Option<Row> {
     let row = |kind, note: &str| Some(Row::new(Section::Tasks, kind, name, note));
     match (old, new) {
         (None, Some(Some(_))) => row(Kind::Added, ""),
@@ -181,7 +213,10 @@ fn optional_by_text(asks: &TaskAsks) -> BTreeMap<&str, bool> {
 
 fn of_limits(name: &TaskName, old: &LimitRequests, new: &LimitRequests) -> Vec<Row> {
     let by_name = |limits: &LimitRequests| -> BTreeMap<String, String> {
-        limits.iter().map(|(limit, value)| (limit.to_string(), value)).collect()
+        limits
+            .iter()
+            .map(|(limit, value)| (limit.to_string(), value))
+            .collect()
     };
     let (old, new) = (by_name(old), by_name(new));
     let limits: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -192,7 +227,12 @@ fn of_limits(name: &TaskName, old: &LimitRequests, new: &LimitRequests) -> Vec<R
             (Some(old), Some(new)) if old != new => (Kind::Changed, format!("{old} -> {new}")),
             _ => return None,
         };
-        Some(Row::new(Section::Limits, kind, name, format!("{limit} {words}")))
+        Some(Row::new(
+            Section::Limits,
+            kind,
+            name,
+            format!("{limit} {words}"),
+        ))
     };
     limits.into_iter().filter_map(row).collect()
 }
@@ -204,20 +244,37 @@ pub(super) fn of_file(
     new: &BTreeMap<String, Vec<u8>>,
 ) -> Row {
     let whole = |kind, entry: &FileEntry| {
-        Row::new(Section::Files, kind, &entry.path, format!("({})", size_text(entry.size)))
+        Row::new(
+            Section::Files,
+            kind,
+            &entry.path,
+            format!("({})", size_text(entry.size)),
+        )
     };
     match change {
         Change::Added(entry) => whole(Kind::Added, entry),
         Change::Removed(entry) => whole(Kind::Removed, entry),
         Change::Changed { before, after } => {
             let path = after.path.as_str();
-            let lines = old.get(path).zip(new.get(path)).and_then(|(old, new)| changed_lines(old, new));
+            let lines = old
+                .get(path)
+                .zip(new.get(path))
+                .and_then(|(old, new)| changed_lines(old, new));
             let contents = match lines {
                 Some((added, removed)) => format!("+{added} -{removed}"),
                 None => format!("{} -> {}", size_text(before.size), size_text(after.size)),
             };
-            let mode = if before.mode == after.mode { String::new() } else { format!(", {} now", after.mode.as_str()) };
-            Row::new(Section::Files, Kind::Changed, path, format!("({contents}{mode})"))
+            let mode = if before.mode == after.mode {
+                String::new()
+            } else {
+                format!(", {} now", after.mode.as_str())
+            };
+            Row::new(
+                Section::Files,
+                Kind::Changed,
+                path,
+                format!("({contents}{mode})"),
+            )
         }
     }
 }
@@ -237,7 +294,15 @@ mod tests {
         let rows = of_modules(&wrap(before), &wrap(after));
         let lines: Vec<String> = rows
             .iter()
-            .map(|row| format!("{} {} {} {}", row.section.as_str(), row.kind.sign(), row.name, row.words()))
+            .map(|row| {
+                format!(
+                    "{} {} {} {}",
+                    row.section.as_str(),
+                    row.kind.sign(),
+                    row.name,
+                    row.words()
+                )
+            })
             .collect();
         assert_eq!(lines, expected);
     }
@@ -274,7 +339,10 @@ mod tests {
         check(
             r#"{"limits": {"wall": "60s", "memory": "64MiB"}}"#,
             r#"{"limits": {"wall": "1m", "memory": "1GiB", "files": 10}}"#,
-            &["limits + service files 10", "limits ~ service memory 64 MiB -> 1 GiB"],
+            &[
+                "limits + service files 10",
+                "limits ~ service memory 64MiB -> 1GiB",
+            ],
         );
     }
 
@@ -283,7 +351,10 @@ mod tests {
         check(
             r#"{"asks": ["fs.read:/etc"]}"#,
             r#"{"asks": ["nonsense"]}"#,
-            &["tasks ~ service cannot be used any more", "asks - service fs.read:/etc"],
+            &[
+                "tasks ~ service cannot be used any more",
+                "asks - service fs.read:/etc",
+            ],
         );
     }
 }
