@@ -285,6 +285,9 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
     let bytes = match read_owned(path, CONFIG_BYTES_MAX, Privacy::Public) {
         Ok(bytes) => bytes,
         Err(ReadOwnedError::Missing { .. }) => return Ok(ConfigFile::default()),
+        Err(error @ ReadOwnedError::Directory(_)) => {
+            return Err(Failure::new(Exit::Machine, &error));
+        }
         Err(error) => return Err(Failure::new(Exit::Usage, &error)),
     };
     let text = String::from_utf8_lossy(&bytes);

@@ -125,6 +125,13 @@ pub(crate) fn scratch(
             .step("give the scratch directory to the task")?;
         }
     }
+    for path in &recipe.system_paths {
+        if let Some((part, below)) = in_scratch(path)
+            && let Ok(found) = fs::symlink_metadata(path)
+        {
+            writer.mount_point(&Path::new(part).join(below), found.is_dir())?;
+        }
+    }
     for (guarded, opening) in openings {
         if let Some((part, below)) = in_scratch(&opening.path)
             && !is_shown(recipe, openings, &opening.path)
@@ -146,6 +153,9 @@ fn system(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         let Ok(found) = fs::symlink_metadata(path) else {
             continue;
         };
+        if in_scratch(path).is_some() {
+            continue;
+        }
         if found.is_symlink() {
             let target = fs::read_link(path).step("read a link of the system")?;
             writer.link(&target.to_string_lossy(), &relative(path))?;

@@ -180,9 +180,15 @@ fn receive<R: Read>(
     };
     let bundle = authentic
         .receive(&mut sink)
-        .map_err(|source| LoadError::Receive {
-            path: path.to_owned(),
-            source,
+        .map_err(|source| match source {
+            ReceiveError::Sink { source, .. } => LoadError::Keep {
+                path: path.to_owned(),
+                source,
+            },
+            source => LoadError::Receive {
+                path: path.to_owned(),
+                source,
+            },
         })?;
     let kept = sink.staging.map_or(Ok(()), Staging::commit);
     kept.map_err(|source| LoadError::Keep {

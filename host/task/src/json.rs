@@ -93,9 +93,17 @@ pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
 
 fn read_any_depth(text: &str) -> Result<Value, JsonError> {
     // serde_json itself stops at 128 levels, so neither this nor `is_within` can exhaust the stack.
-    serde_json::from_str(text).map_err(|error| JsonError::Syntax {
-        line: error.line(),
-        column: error.column(),
+    serde_json::from_str(text).map_err(|error| {
+        // The only way to tell its own limit from bad syntax is its word for it.
+        if error.to_string().starts_with("recursion limit") {
+            return JsonError::TooDeep {
+                depth_max: DEPTH_MAX,
+            };
+        }
+        JsonError::Syntax {
+            line: error.line(),
+            column: error.column(),
+        }
     })
 }
 

@@ -1,2 +1,68 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask`: shows `host` at work, runs what CI runs, measures it against its peers.
+//!
+//! A command line of its own that knows `host` from outside only, as the program that it builds. It installs nothing
+//! that is there already and says what it installs. It imports none of our crates.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    reason = "a command line of its own: its words are its output"
+)]
+
+mod account;
+mod machine;
+mod packages;
+mod workspace;
+
+mod table;
+mod transcript;
+
+mod bench;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Chores of the project
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Show host at work: a key, a signed bundle, a refusal, a run
+    ///
+    /// Builds host, seals the example below guest-examples/disk-report and runs it, with every command printed before
+    /// it runs. Keeps to target/demo, can be repeated, and needs no network when the dependencies are there.
+    Demo,
+    Test(test::TestArguments),
+    Bench(bench::BenchArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = Workspace::find().and_then(|workspace| match &arguments.chore {
+        Chore::Demo => demo::demo(&workspace),
+        Chore::Test(arguments) => test::test(&workspace, arguments),
+        Chore::Bench(arguments) => bench::bench(&workspace, arguments),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nfailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

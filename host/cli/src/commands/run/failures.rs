@@ -4,9 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use clap::error::ContextKind;
+use host_bundle::VerifyBundleError;
 use host_core::Shown;
 use host_node::{LoadError, Loaded, PlanError, SourceError};
 use host_task::{FindTaskError, TaskDefinition};
+use host_trust::DistrustError;
 
 use super::help::task_lines;
 use crate::exit::Exit;
@@ -35,12 +37,29 @@ pub(crate) fn load_failure(error: &LoadError, path: &Path) -> Failure {
         LoadError::Source(SourceError::Nameless { .. }) => Failure::new(Exit::Usage, error)
             .hint("name it in metadata.json: {\"name\": \"you-mymodule\", \"version\": \"0.1.0\"}"),
         LoadError::Read { .. } | LoadError::Source(_) => Failure::new(Exit::Usage, error),
+        LoadError::Distrusted { source: VerifyBundleError::Distrusted { source, .. }, .. }
+            if matches!(**source, DistrustError::Unsigned) =>
+        {
+            Failure::new(Exit::Untrusted, error).hint(format!(
+                "its author signs it with `host bundle sign {shown}`; your own module runs from its directory unsigned"
+            ))
+        }
         LoadError::Distrusted { .. } => Failure::new(Exit::Untrusted, error).hint(format!(
             "look at it with `host bundle show {shown}`, then trust the key of its author:\n        host trust add KEY.pub --owner NAME"
         )),
+        LoadError::Open { .. } if !begins_as_bundle(path) => {
+            Failure::usage(format!("`{shown}` is neither a sealed bundle nor a tar of a module"))
+        }
         LoadError::Keep { .. } => Failure::new(Exit::Machine, error),
         _ => Failure::new(Exit::Untrusted, error).hint("get the bundle again from whoever sealed it"),
     }
+}
+
+/// Whether a file's first bytes are those of every bundle, so that it is one, if a damaged one.
+fn begins_as_bundle(path: &Path) -> bool {
+    let mut first = [0; host_bundle::MANIFEST_PATH.len()];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == *host_bundle::MANIFEST_PATH.as_bytes()
 }
 
 /// A file that is no tar; says what it is, where that is easily seen.
@@ -61,7 +80,7 @@ fn plain_failure(error: &LoadError, path: &Path) -> Failure {
     }
 }
 
-/// A task, an input or a limit that does not fit; `again` is how the task was named.
+/// A task, an input or a limit that does not fit; `again` is `host run` with the bundle.
 pub(super) fn plan_failure(error: &PlanError, loaded: &Loaded, again: &str) -> Failure {
     let failure = Failure::new(Exit::Usage, error);
     match error {
@@ -82,7 +101,9 @@ pub(super) fn plan_failure(error: &PlanError, loaded: &Loaded, again: &str) -> F
                 format!("{:width$}  {}", problem.parameter, problem.text)
             };
             let lines = wrong.problems.iter().map(line).collect();
-            failure.details(lines).hint(format!("{again} --help"))
+            failure
+                .details(lines)
+                .hint(format!("{again} {} --help", wrong.task))
         }
         _ => failure,
     }

@@ -132,7 +132,7 @@ pub(crate) fn run(
         &loaded,
         &request,
         &again,
-        &command_without_input(named),
+        &command(&[named.bundle.to_str()]),
     )
 }
 
@@ -151,10 +151,14 @@ fn command_as_typed(arguments: &[String]) -> String {
 
 /// The same without anything that may be secret.
 fn command_without_input(named: &scan::Named) -> String {
-    let words = [named.bundle.to_str(), named.task.as_deref()]
-        .into_iter()
-        .flatten();
-    let words = words.map(|word| refusal::shell_word(&Shown(word).to_string()));
+    command(&[named.bundle.to_str(), named.task.as_deref()])
+}
+
+fn command(words: &[Option<&str>]) -> String {
+    let words = words
+        .iter()
+        .flatten()
+        .map(|word| refusal::shell_word(&Shown(word).to_string()));
     ["host".to_owned(), "run".to_owned()]
         .into_iter()
         .chain(words)

@@ -1,0 +1,185 @@
+//! Replays the corpus through the oracles on a stable compiler, each file as it is and with many random changes.
+//!
+//! The changes come from a fixed seed, so that every run does the same; a failure shows the bytes that failed.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helpers read our own corpus and report by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use host_fuzz::{ORACLES, Oracle};
+
+/// Largest file of a corpus, in bytes.
+const FILE_BYTES_MAX: usize = 4095;
+
+/// How many changed versions of each file are tried.
+const CHANGED_PER_FILE: usize = 3_000;
+
+/// Most changes in one version.
+const CHANGES_MAX: u64 = 6;
+
+#[test]
+fn every_oracle_has_a_corpus_and_a_target_and_nothing_else_does() {
+    let oracles: BTreeSet<String> = ORACLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(oracles.len(), ORACLES.len());
+    let named = |directory: &str| -> BTreeSet<String> {
+        let stem = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        listed(Path::new(directory)).iter().map(stem).collect()
+    };
+    assert_eq!(
+        named(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")),
+        oracles
+    );
+    let targets = concat!(env!("CARGO_MANIFEST_DIR"), "/targets");
+    assert_eq!(named(&format!("{targets}/fuzz_targets")), oracles);
+    let glue = std::fs::read_to_string(format!("{targets}/Cargo.toml")).unwrap();
+    for name in oracles {
+        assert!(glue.contains(&format!("name = \"{name}\"\n")), "{name}");
+        let target = std::fs::read_to_string(format!("{targets}/fuzz_targets/{name}.rs")).unwrap();
+        assert!(
+            target.contains(&format!("host_fuzz::{name}::check(data)")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_file_of_the_corpus_passes_its_oracle() {
+    check_each(|name, oracle| {
+        for (path, bytes) in corpus(name) {
+            assert!(bytes.len() <= FILE_BYTES_MAX, "{} is large", path.display());
+            run(name, oracle, &bytes)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_file_of_the_corpus_passes_with_random_changes_too() {
+    check_each(|name, oracle| {
+        let files: Vec<Vec<u8>> = corpus(name).into_iter().map(|(_, bytes)| bytes).collect();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for file in &files {
+            for _ in 0..CHANGED_PER_FILE {
+                run(name, oracle, &random.changed(file, &files))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Goes through all oracles before it fails with what each of them said first.
+fn check_each(check: impl Fn(&str, Oracle) -> Result<(), String>) {
+    let failures: Vec<String> = ORACLES
+        .iter()
+        .filter_map(|(name, oracle)| check(name, *oracle).err())
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn run(name: &str, oracle: Oracle, bytes: &[u8]) -> Result<(), String> {
+    let failed = |_| format!("{name} fails on b\"{}\"", bytes.escape_ascii());
+    catch_unwind(|| oracle(bytes)).map_err(failed)
+}
+
+fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(name);
+    listed(&directory)
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+fn listed(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} is empty", directory.display());
+    paths
+}
+
+/// Marsaglia's xorshift with 64 bits.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+
+    /// A version of `file` with a few changes, some of them taken from the other files.
+    fn changed(&mut self, file: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = file.to_vec();
+        for _ in 0..=self.next() % CHANGES_MAX {
+            let place = self.below(bytes.len() + 1);
+            let end = (place + self.below(9)).min(bytes.len());
+            match self.next() % 6 {
+                0 => drop(bytes.drain(place..end)),
+                1 => bytes.insert(place, self.letter()),
+                2 if place < bytes.len() => bytes[place] = self.letter(),
+                3 => drop(bytes.splice(place..end, self.word().bytes())),
+                4 => {
+                    let copy = bytes[place..end].to_vec();
+                    drop(bytes.splice(place..place, copy));
+                }
+                _ => {
+                    let other = &others[self.below(others.len())];
+                    let from = self.below(other.len());
+                    let to = (from + self.below(33)).min(other.len());
+                    drop(bytes.splice(place..end, other[from..to].iter().copied()));
+                }
+            }
+        }
+        bytes
+    }
+
+    /// A word that means something to one of the parsers.
+    fn word(&mut self) -> &'static str {
+        const WORDS: [&str; 16] = [
+            "..",
+            "../",
+            "/./",
+            "//",
+            "%2f",
+            "${",
+            "${x}",
+            "{raw}",
+            "--",
+            "root",
+            "127.0.0.1",
+            "null",
+            "*",
+            "\\u{202e}",
+            "\"",
+            "Sensitive[",
+        ];
+        WORDS[self.below(WORDS.len())]
+    }
+
+    /// Any byte, and half of the time one that means something to a parser.
+    fn letter(&mut self) -> u8 {
+        const TELLING: &[u8] = b"\0\t\n -/.:,;*?$%@!#=<>~_'\"\\(){}[]|09azAZ\x7f\xc2\xff";
+        let any = self.next().to_le_bytes()[0];
+        if self.next().is_multiple_of(2) {
+            any
+        } else {
+            TELLING[usize::from(any) % TELLING.len()]
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Limits: each one ends or bounds a run, is named, and leaves nothing of the run behind.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::lab::{Lab, is_root};
+
+/// Asserts that a run was stopped by `limit`, and says so to people and programs.
+#[track_caller]
+fn stopped(lab: &Lab, module: &str, limit: &str, value: &str) -> Value {
+    let flag = format!("{limit}={value}");
+    let ran = lab.run(&["run", module, "--limit", &flag]).exits(1).says(&[
+        &format!("stopped by limit `{limit}`"),
+        "nothing of it is left",
+    ]);
+    ran.hints(&format!("--limit {limit}="));
+    let record = lab
+        .run(&["--output", "json", "run", module, "--limit", &flag])
+        .exits(1)
+        .record();
+    assert_eq!(
+        record["outcome"],
+        json!({"kind": "limit", "code": null, "signal": null, "limit": limit, "reason": ""})
+    );
+    assert_eq!(
+        (&record["status"], &record["value"]["_error"]["kind"]),
+        (&json!("failure"), &json!("host/limit"))
+    );
+    record
+}
+
+#[test]
+fn a_run_ends_with_its_time_and_what_it_said_is_kept() {
+    let lab = Lab::new();
+    let module = lab.shell(&format!(
+        "echo begun; {} & trap '' TERM INT HUP; {}",
+        lab.lingerer(),
+        lab.lingerer()
+    ));
+    let record = stopped(&lab, &module, "wall", "300ms");
+    assert_eq!(record["value"]["_output"], "begun\n");
+    let runtime = record["runtime"].as_f64().unwrap();
+    assert!((0.3..3.0).contains(&runtime), "{runtime}");
+}
+
+#[test]
+fn timeout_is_another_name_for_the_wall_limit() {
+    let lab = Lab::new();
+    let module = lab.shell(&lab.lingerer());
+    lab.run(&["run", &module, "--timeout", "200ms"])
+        .exits(1)
+        .says(&["stopped by limit `wall` (200ms)"]);
+}
+
+#[test]
+fn a_busy_run_ends_with_its_cpu_time() {
+    let lab = Lab::new();
+    stopped(&lab, &lab.shell("while :; do :; done"), "cpu", "300ms");
+}
+
+#[test]
+fn the_cpu_time_of_all_processes_counts_together() {
+    let lab = Lab::new();
+    let module = lab.shell("busy() { while :; do :; done; }; busy & busy & busy & wait");
+    let record = lab
+        .run(&[
+            "--output",
+            "json",
+            "run",
+            &module,
+            "--limit",
+            "cpu=400ms",
+            "--limit",
+            "wall=10s",
+        ])
+        .exits(1)
+        .record();
+    assert_eq!(record["outcome"]["limit"], "cpu");
+    let used = record["usage"]["cpu_ms"].as_u64().unwrap();
+    assert!((400..3_000).contains(&used), "{used} ms were used");
+}
+
+#[test]
+fn cpu_time_of_children_that_have_ended_counts_too() {
+    let lab = Lab::new();
+    let module =
+        lab.shell("while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done");
+    let record = lab
+        .run(&[
+            "--output",
+            "json",
+            "run",
+            &module,
+            "--limit",
+            "cpu=500ms",
+            "--limit",
+            "wall=10s",
+        ])
+        .exits(1)
+        .record();
+    assert_eq!(record["outcome"]["limit"], "cpu", "{}", record["usage"]);
+}
+
+const EATER: &str = "
+import sys
+eaten = []
+try:
+    for _ in range(int(sys.stdin.read() and 90)):
+        eaten.append(bytearray(b'x') * (10 << 20))
+    print('ate all')
+except MemoryError:
+    eaten = None
+    print('refused')
+";
+
+#[test]
+fn memory_that_was_asked_for_is_held_or_the_run_refused() {
+    let lab = Lab::new();
+    let module = lab.python(EATER);
+    if is_root() {
+        let record = stopped(&lab, &module, "memory", "64MiB");
+        assert_eq!(record["walls"]["memory"], "control group");
+        return;
+    }
+    let ran = lab
+        .run(&["run", &module, "--limit", "memory=64MiB"])
+        .exits(7)
+        .says(&["`memory`"])
+        .hints("default");
+    assert_eq!(ran.text(), "");
+}
+
+#[test]
+fn memory_has_a_default_limit_that_holds() {
+    let lab = Lab::new();
+    let module = lab.python(EATER);
+    let ran = lab.run(&["--output", "json", "run", &module]);
+    let record = ran.record();
+    if is_root() {
+        assert_eq!(record["outcome"]["limit"], "memory");
+    } else {
+        assert_eq!(record["value"]["_output"], "refused\n");
+        assert!(
+            record["walls"]["memory"]
+                .as_str()
+                .unwrap()
+                .contains("per process"),
+            "{}",
+            record["walls"]
+        );
+    }
+}
+
+#[test]
+fn memory_of_scratch_files_counts_as_scratch() {
+    let lab = Lab::new();
+    let module = lab.shell("head -c 3000000 /dev/zero > /tmp/a && echo one; head -c 3000000 /dev/zero > /work/b 2>/dev/null && echo two; head -c 3000000 /dev/zero > /dev/shm/c 2>/dev/null && echo three; true");
+    let ran = lab
+        .run(&["run", &module, "--limit", "scratch=4MiB"])
+        .exits(0)
+        .says(&["reached its limit `scratch`"]);
+    assert_eq!(ran.text(), "one\n");
+}
+
+#[test]
+fn many_small_files_reach_the_limit_of_inodes() {
+    let lab = Lab::new();
+    let module = lab.python("n = 0\ntry:\n    while n < 5000:\n        open(f'/work/{n}', 'w').close()\n        n += 1\nexcept OSError as error:\n    print(error.strerror)\nprint(n < 200)");
+    let ran = lab
+        .run(&["run", &module, "--limit", "inodes=200"])
+        .exits(0)
+        .says(&["reached its limit `inodes`"]);
+    assert_eq!(ran.text(), "No space left on device\nTrue\n");
+}
+
+#[test]
+fn open_files_are_bounded_and_the_bound_cannot_be_raised() {
+    let lab = Lab::new();
+    let module = lab.python("import resource\ntry:\n    resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))\nexcept (ValueError, OSError):\n    print('fixed')\nfiles = []\ntry:\n    while len(files) < 500:\n        files.append(open('/dev/null'))\nexcept OSError as error:\n    print(len(files) < 64)\n    files.clear()");
+    assert_eq!(
+        lab.run(&["run", &module, "--limit", "files=64"])
+            .exits(0)
+            .text(),
+        "fixed\nTrue\n"
+    );
+}
+
+#[test]
+fn processes_are_bounded() {
+    let lab = Lab::new();
+    let module = lab.python(&format!("import os, time\nn = 0\ntry:\n    while n < 500:\n        if os.fork() == 0:\n            time.sleep(300)\n        n += 1\nexcept OSError as error:\n    print(error.strerror)\nprint(5 <= n < 20)\n# {}", lab.marker()));
+    let ran = lab
+        .run(&["run", &module, "--limit", "processes=20"])
+        .exits(0);
+    assert_eq!(ran.text(), "Resource temporarily unavailable\nTrue\n");
+    if is_root() {
+        ran.says(&["reached its limit `processes`"]);
+    }
+}
+
+#[test]
+fn a_fork_bomb_ends_and_the_machine_lives() {
+    let lab = Lab::new();
+    let module = lab.shell("bomb() { bomb | bomb & }; bomb; sleep 300");
+    let flags = ["--limit", "processes=40", "--limit", "wall=700ms"];
+    let ran = lab
+        .run(&[&["--output", "json", "run", module.as_str()], &flags[..]].concat())
+        .exits(1);
+    let record = ran.record();
+    let ended = record["outcome"]["limit"] == "wall" || record["outcome"]["kind"] == "exited";
+    assert!(ended, "{}", record["outcome"]);
+    assert!(ran.took < Duration::from_secs(15), "{:?}", ran.took);
+}
+
+#[test]
+fn input_beyond_its_limit_is_refused_before_anything_starts() {
+    let lab = Lab::new();
+    let module = lab.shell("cat > /dev/null");
+    let input = json!({"text": "x".repeat(3000)}).to_string();
+    lab.host(&["run", &module, "--input", "-", "--limit", "input=2kB"])
+        .stdin(input)
+        .run()
+        .exits(2)
+        .says(&["2000"]);
+    assert!(lab.events().is_empty());
+}
+
+#[test]
+fn input_of_a_megabyte_arrives_whole() {
+    let lab = Lab::new();
+    let module = lab
+        .module("demo")
+        .task(
+            "init.sh",
+            "#!/bin/sh\nwc -c\n",
+            json!({"input_method": "stdin"}),
+        )
+        .build();
+    let input = json!({"text": "x".repeat(1_000_000)}).to_string();
+    let ran = lab
+        .host(&["run", &module, "--input", "-"])
+        .stdin(input)
+        .run()
+        .exits(0);
+    assert!(
+        ran.text().trim().parse::<u32>().unwrap() > 1_000_000,
+        "{}",
+        ran.text()
+    );
+}
+
+#[test]
+fn a_value_too_long_for_a_variable_is_refused_with_the_way_out() {
+    let lab = Lab::new();
+    let module = lab
+        .module("demo")
+        .task(
+            "init.sh",
+            "#!/bin/sh\n",
+            json!({"input_method": "environment"}),
+        )
+        .build();
+    let input = json!({"text": "x".repeat(200_000)}).to_string();
+    lab.host(&["run", &module, "--input", "-"])
+        .stdin(input)
+        .run()
+        .exits(2)
+        .says(&["`text`"]);
+    assert!(lab.events().is_empty());
+}
+
+#[test]
+fn daemons_end_with_the_task_that_left_them() {
+    let lab = Lab::new();
+    let linger = lab.lingerer();
+    let module = lab.shell(&format!("setsid {linger} >/dev/null 2>&1 & (setsid {linger} &) & nohup {linger} & sleep 0.1; echo left"));
+    let ran = lab.run(&["run", &module]).exits(0);
+    assert_eq!(ran.text(), "left\n");
+    assert!(
+        ran.took < Duration::from_secs(10),
+        "host waited for a daemon: {:?}",
+        ran.took
+    );
+}
+
+#[test]
+fn a_daemon_that_holds_the_output_holds_nobody_up() {
+    let lab = Lab::new();
+    let module = lab.shell(&format!("setsid {} & echo said", lab.lingerer()));
+    let ran = lab.run(&["run", &module]).exits(0);
+    assert!(
+        ran.text() == "said\n" && ran.took < Duration::from_secs(10),
+        "{:?}",
+        ran.took
+    );
+}
+
+#[test]
+fn orphans_and_zombies_are_taken_along() {
+    let lab = Lab::new();
+    let linger = lab.lingerer();
+    let module = lab.shell(&format!(
+        "for i in 1 2 3 4 5; do (({linger}) & exec true) & done; {linger}"
+    ));
+    lab.run(&["run", &module, "--limit", "wall=400ms"]).exits(1);
+}
+
+#[test]
+fn limits_of_a_task_hold_where_nobody_says_more() {
+    let lab = Lab::new();
+    let metadata = json!({"extensions": {"host": {"limits": {"wall": "200ms"}}}});
+    let module = lab
+        .module("demo")
+        .task(
+            "init.sh",
+            &format!("#!/bin/sh\n{}\n", lab.lingerer()),
+            metadata,
+        )
+        .build();
+    lab.run(&["run", &module])
+        .exits(1)
+        .says(&["limit `wall` (200ms)"]);
+}
+
+#[test]
+fn a_ceiling_of_the_machine_is_above_every_request() {
+    let lab = Lab::new();
+    lab.write(
+        "home/config/config.toml",
+        "[limits]\nwall = \"1s\"\n\n[ceilings]\nwall = \"2s\"\n",
+    );
+    let module = lab.shell("true");
+    lab.run(&["run", &module, "--limit", "wall=3s"])
+        .exits(2)
+        .says(&["`wall`", "ceiling", "2s"]);
+    lab.run(&["run", &module, "--limit", "wall=2s"]).exits(0);
+    assert_eq!(lab.journal()[0]["limits"]["wall"], "2s");
+}
+
+#[test]
+fn every_limit_is_in_the_record_of_the_intent() {
+    let lab = Lab::new();
+    lab.run(&[
+        "run",
+        &lab.shell("true"),
+        "--limit",
+        "wall=7s",
+        "--limit",
+        "output=4KiB",
+    ])
+    .exits(0);
+    let limits = &lab.journal()[0]["limits"];
+    for (name, value) in [
+        ("wall", "7s"),
+        ("cpu", "5m"),
+        ("memory", "512MiB"),
+        ("processes", "256"),
+        ("output", "4KiB"),
+        ("scratch", "256MiB"),
+        ("inodes", "65536"),
+        ("files", "1024"),
+        ("input", "1MiB"),
+    ] {
+        assert_eq!(limits[name], value, "{limits}");
+    }
+}

@@ -1,0 +1,33 @@
+//! The binary `host` from outside: what it prints, how it ends, and what the machine looks like afterwards.
+//!
+//! Every test has a [`lab::Lab`] of its own, a directory with modules, data and `HOST_HOME`, and every `host` that it
+//! starts there is followed by a look at the machine: nothing of a run may be left. All tests hold for root and for
+//! an ordinary user; where the two differ, both are asserted.
+//!
+//! `HOST_TEST_BIN` names another binary than the one that was built, `HOST_TEST_DATA` a copy of `host/cli/tests`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs, read files, clocks and the environment"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "fixtures fail loudly"
+)]
+#![expect(clippy::indexing_slicing, reason = "a missing field is a failure")]
+
+mod lab;
+
+mod bundles;
+mod errors;
+mod grants;
+mod input;
+mod interrupts;
+mod limits;
+mod machine;
+mod modules;
+mod output;
+mod secrets;
+mod transcripts;
+mod walls;

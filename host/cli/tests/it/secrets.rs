@@ -1,0 +1,185 @@
+//! Secrets: where a sensitive value, or a sensitive result, must not be found.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::lab::Lab;
+
+const CANARY: &str = "canary-tu9xohr4";
+
+/// The module `demo`, whose task takes a secret of at least eight characters and runs `script`.
+fn module(lab: &Lab, script: &str) -> String {
+    let parameters = json!({
+        "password": {"type": "String[8]", "sensitive": true},
+        "name": {"type": "Optional[Enum[a, b]]"},
+        "fallback": {"type": "String", "sensitive": true, "default": "default-canary"},
+    });
+    lab.module("demo")
+        .task(
+            "init.sh",
+            &format!("#!/bin/sh\n{script}\n"),
+            json!({"parameters": parameters}),
+        )
+        .build()
+}
+
+fn command_lines() -> String {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n")
+        .collect()
+}
+
+#[test]
+fn a_secret_reaches_its_task_and_nothing_else() {
+    let lab = Lab::new();
+    let module = module(
+        &lab,
+        "test \"$PT_password\" = \"$(cat /proc/self/environ | tr '\\0' '\\n' | sed -n s/^PT_password=//p)\" && echo up >&2; sleep 0.4; printf %s \"$PT_password\" | wc -c",
+    );
+    let input = format!(
+        "@{}",
+        lab.write("secret.json", json!({"password": CANARY}).to_string())
+    );
+    let mut live = lab.host(&["run", &module, "--input", &input]).start();
+    live.hears("up");
+    assert!(
+        !command_lines().contains(CANARY),
+        "a command line holds the secret"
+    );
+    std::thread::sleep(Duration::from_millis(50));
+    let ran = live.end().exits(0).never_says(CANARY);
+    assert_eq!(ran.text().trim(), CANARY.len().to_string());
+    lab.nowhere("home", CANARY);
+    // The default itself is in the sealed metadata, which is content.
+    lab.nowhere("home/state", "default-canary");
+}
+
+#[test]
+fn a_wrong_secret_is_not_repeated_in_the_message() {
+    let lab = Lab::new();
+    let module = module(&lab, "true");
+    for wrong in [
+        json!({"password": {"inner": CANARY}}),
+        json!({"password": [CANARY]}),
+        json!({"password": CANARY, "name": "c"}),
+    ] {
+        let ran = lab
+            .host(&["run", &module, "--input", "-"])
+            .stdin(wrong.to_string())
+            .run();
+        ran.exits(2).never_says(CANARY);
+    }
+    lab.nowhere("home", CANARY);
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_warned_of_and_never_repeated() {
+    let lab = Lab::new();
+    let module = module(&lab, "true");
+    let assigned = format!("password={CANARY}");
+    let option = format!("--password={CANARY}");
+    for argument in [assigned.as_str(), &option] {
+        lab.run(&["run", &module, argument])
+            .exits(0)
+            .says(&["warning:", "`password` is secret"])
+            .never_says(CANARY);
+        lab.run(&["run", &module, argument, "name=c"])
+            .exits(2)
+            .never_says(CANARY);
+        lab.run(&[
+            "run",
+            &module,
+            argument,
+            "--allow",
+            "net.connect:example.com:443",
+        ])
+        .exits(3)
+        .never_says(CANARY);
+    }
+    lab.nowhere("home", CANARY);
+}
+
+#[test]
+fn help_does_not_show_a_secret_default() {
+    let lab = Lab::new();
+    let module = module(&lab, "true");
+    let ran = lab
+        .run(&["run", &module, "demo", "--help"])
+        .exits(0)
+        .never_says("default-canary");
+    assert!(ran.text().contains("secret"), "{}", ran.text());
+    lab.run(&["--output", "json", "run", &module, "demo", "--help"])
+        .exits(0)
+        .never_says("default-canary");
+}
+
+#[test]
+fn a_secret_cannot_stand_in_an_ask() {
+    let lab = Lab::new();
+    let metadata = json!({
+        "parameters": {"password": {"type": "String", "sensitive": true}},
+        "extensions": {"host": {"asks": ["fs.read:/srv/${password}"]}},
+    });
+    let module = lab
+        .module("demo")
+        .task("init.sh", "#!/bin/sh\n", metadata)
+        .build();
+    lab.host(&["run", &module, "--input", "-"])
+        .stdin(json!({"password": CANARY}).to_string())
+        .run()
+        .never_says(CANARY)
+        .says(&["sensitive"]);
+    lab.nowhere("home", CANARY);
+}
+
+#[test]
+fn a_sensitive_result_is_redacted_wherever_it_would_be_kept_or_shown() {
+    for mode in ["human", "json", "jsonl"] {
+        let lab = Lab::new();
+        let script = format!(r#"echo '{{"_sensitive": {{"token": "{CANARY}"}}, "id": 7}}'"#);
+        let ran = lab
+            .run(&["--output", mode, "run", &lab.shell(&script)])
+            .exits(0)
+            .never_says(CANARY);
+        assert!(
+            ran.text().contains("Sensitive [value redacted]"),
+            "{mode}: {}",
+            ran.text()
+        );
+        lab.nowhere("home/state", CANARY);
+        let run = &lab.spooled()[0];
+        let spooled: Value =
+            serde_json::from_slice(&fs::read(lab.spool(run).join("stdout")).unwrap()).unwrap();
+        assert_eq!(
+            spooled,
+            json!({"_sensitive": "Sensitive [value redacted]", "id": 7})
+        );
+    }
+}
+
+#[test]
+fn equal_secrets_leave_no_digest_that_tells_them_apart() {
+    let lab = Lab::new();
+    let module = module(&lab, "true");
+    for password in ["first-secret", "other-secret"] {
+        lab.host(&["run", &module, "--input", "-"])
+            .stdin(json!({"password": password}).to_string())
+            .run()
+            .exits(0);
+    }
+    let journal = lab.journal();
+    let digests: Vec<&Value> = journal
+        .iter()
+        .filter(|line| line["event"] == "intended")
+        .map(|line| &line["input"])
+        .collect();
+    assert_eq!(digests.len(), 2);
+    assert_eq!(
+        digests[0], digests[1],
+        "the digest of the input depends on a secret"
+    );
+}

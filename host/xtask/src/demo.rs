@@ -1,0 +1,58 @@
+//! `cargo xtask demo`: from nothing to a task that ran with two openings and no more, as a transcript.
+
+use anyhow::Result;
+
+use crate::transcript::Transcript;
+use crate::workspace::Workspace;
+
+/// The module that is packed, from the root.
+const MODULE: &str = "guest-examples/disk-report";
+
+/// What `host` answers when a run was refused.
+const REFUSED: i32 = 3;
+
+/// Builds `host` and shows it.
+///
+/// # Errors
+///
+/// When it does not build, or a command does not end as it should.
+pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
+    println!("building host (the first time takes some minutes)");
+    let host = workspace.build_host("ci")?;
+    let directory = workspace.fresh("demo")?;
+    println!("\nin {}, with HOST_HOME=$PWD/home", directory.display());
+    let transcript = Transcript::new(&host, &directory);
+
+    println!("\n# a key to sign with, on the list of those that are trusted here");
+    transcript.host("key new --comment demo@example.com", 0)?;
+    transcript.host("trust add home/config/key.pub --module disk_report", 0)?;
+
+    println!("\n# a module in Puppet's layout, sealed into one file and signed with that key");
+    transcript.copy(&workspace.root.join(MODULE))?;
+    transcript.host("bundle pack disk-report -o bundle.tar", 0)?;
+    transcript.host("bundle show bundle.tar", 0)?;
+
+    println!("\n# nothing was granted, so nothing runs");
+    transcript.host("run bundle.tar", REFUSED)?;
+
+    println!("\n# with what it asks for, and nothing else");
+    transcript.host("run bundle.tar --allow-asked count=3", 0)?;
+    next_steps(workspace);
+    Ok(())
+}
+
+fn next_steps(workspace: &Workspace) {
+    let host = workspace.target.join("ci").join("host");
+    println!(
+        "\ndone. What to try next, in that directory, with `host` being {}:
+
+    export HOST_HOME=$PWD/home
+    host run bundle.tar --help                       the task's own parameters and asks
+    host run bundle.tar --allow fs.read:/var/log     one opening of the two
+    host run bundle.tar --allow-asked threshold=200  input that does not fit its type
+    host run bundle.tar --allow-asked --limit wall=1ms --output json
+    host bundle verify bundle.tar
+    host doctor                                      the walls that this machine can build",
+        host.display()
+    );
+}

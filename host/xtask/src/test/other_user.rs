@@ -1,0 +1,85 @@
+//! Runs the process-level tests of `host-cli` as an ordinary user, for root.
+//!
+//! The programs are copied to where that user can read them. The tests find theirs by `HOST_TEST_BIN` and their
+//! files by `HOST_TEST_DATA`, a copy of `host/cli/tests`; the working directory is the copied package's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::account::Account;
+use crate::machine::{program, read, run};
+use crate::workspace::Workspace;
+
+/// Runs them.
+///
+/// # Errors
+///
+/// When there are none, when they cannot be copied, or when one fails.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    let host = workspace.build_host("ci")?;
+    let tests = executables(workspace)?;
+    ensure!(!tests.is_empty(), "host-cli has no process-level tests");
+    let account = Account::stage()?;
+    let host = account.copy(&host, "bin/host")?;
+    let data = account.copy(&workspace.root.join("host/cli/tests"), "package/tests")?;
+    for test in &tests {
+        let name = test.file_name().unwrap_or_default().to_string_lossy();
+        let test = account.copy(test, &format!("bin/{name}"))?;
+        let mut command = program(test);
+        account.own(&mut command);
+        command
+            .current_dir(account.path("package"))
+            .env("CARGO_MANIFEST_DIR", account.path("package"))
+            .env("HOST_TEST_BIN", &host)
+            .env("HOST_TEST_DATA", &data);
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// The integration tests of `host-cli`, built.
+fn executables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let messages = read(&mut workspace.cargo(&[
+        "test",
+        "--profile",
+        "ci",
+        "--package",
+        "host-cli",
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]))?;
+    let mut found = Vec::new();
+    for line in messages.lines() {
+        let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
+        found.extend(executable(&message));
+    }
+    Ok(found)
+}
+
+/// The program that this message announces, when it is that of an integration test.
+fn executable(message: &Value) -> Option<PathBuf> {
+    let kinds = message.pointer("/target/kind")?.as_array()?;
+    let is_test = kinds.iter().any(|kind| kind == "test");
+    let path = message.get("executable")?.as_str()?;
+    is_test.then(|| Path::new(path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::executable;
+
+    #[test]
+    fn only_integration_tests_are_process_level_tests() {
+        let message = |kind: &str, path: Option<&str>| json!({"target": {"kind": [kind]}, "executable": path});
+        let found = executable(&message("test", Some("/t/cli-1f")));
+        assert_eq!(found.unwrap().to_str(), Some("/t/cli-1f"));
+        assert_eq!(executable(&message("bin", Some("/t/host-1f"))), None);
+        assert_eq!(executable(&message("test", None)), None);
+        assert_eq!(executable(&json!({"reason": "build-finished"})), None);
+    }
+}
