@@ -132,7 +132,7 @@ pub(crate) fn run(
         &loaded,
         &request,
         &again,
-        &command(&[named.bundle.to_str()]),
+        &command_line(&[named.bundle.to_str()]),
     )
 }
 
@@ -151,10 +151,10 @@ fn command_as_typed(arguments: &[String]) -> String {
 
 /// The same without anything that may be secret.
 fn command_without_input(named: &scan::Named) -> String {
-    command(&[named.bundle.to_str(), named.task.as_deref()])
+    command_line(&[named.bundle.to_str(), named.task.as_deref()])
 }
 
-fn command(words: &[Option<&str>]) -> String {
+fn command_line(words: &[Option<&str>]) -> String {
     let words = words
         .iter()
         .flatten()
