@@ -10,7 +10,7 @@ use crate::args::{Cli, Command};
 use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{OutputMode, Printer};
+use crate::printer::{self, OutputMode, Printer};
 use crate::settings::{Environment, Settings};
 
 /// What every command works with.
@@ -29,6 +29,12 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             .note(&format!("this is a bug in host, please report it: {panic}"));
     }));
     let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or(Exit::Bug);
+    // A result that did not reach its reader is not done.
+    let exit = if exit == Exit::Done && !printer::all_printed() {
+        Exit::Machine
+    } else {
+        exit
+    };
     ExitCode::from(exit.code())
 }
 

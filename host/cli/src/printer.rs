@@ -4,6 +4,7 @@
 //! while it runs, where it goes to a terminal. Nothing depends on colour.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use host_core::Shown;
@@ -192,9 +193,21 @@ fn on_one_line(text: &str) -> String {
     for_terminal(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// A closed pipe is a reader that has had enough, which is no failure of ours.
+/// Whether something could not be printed, such as on a full disk.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether everything was printed that should have been.
+pub(crate) fn all_printed() -> bool {
+    !UNPRINTED.load(Ordering::Relaxed)
+}
+
+/// A closed pipe is a reader that has had enough, which is no failure of ours; everything else is remembered.
 fn write_whole(mut stream: impl Write, bytes: &[u8]) {
-    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+    if let Err(error) = stream.write_all(bytes).and_then(|()| stream.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNPRINTED.store(true, Ordering::Relaxed);
+    }
 }
 
 fn painted(paint: Paint, text: &str) -> String {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::setup::SetupError;
 
 /// The longest message, in bytes.
-const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+const MESSAGE_BYTES_MAX: usize = 160 * 1024;
 
 /// How the program ended, as the kernel told init.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,8 +32,8 @@ pub(crate) enum FromInit {
     Ready {
         /// What the record shall say of the walls.
         notes: Vec<(String, String)>,
-        /// Optional openings that could not be made, and why.
-        not_opened: Vec<(String, String)>,
+        /// Openings that could not be made, by their places in the recipe, and why.
+        not_opened: Vec<(usize, String)>,
     },
     /// A step failed; the program did not start.
     Failed(SetupError),

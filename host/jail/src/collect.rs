@@ -1,13 +1,13 @@
 //! Brings back what a task left in `$HOST_OUT`, after its last process has died.
 //!
-//! Only regular files with one link, opened without following anything, under limits of count, depth and
-//! bytes. What does not qualify is named in the report and left behind.
+//! Only regular files with one link, opened without following anything, under limits of count, depth, bytes and
+//! the length of names. What does not qualify is named in the report, up to a number, and left behind.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use crate::report::LeftFile;
 
@@ -15,6 +15,10 @@ use crate::report::LeftFile;
 const FILES_MAX: usize = 1_000;
 /// Entries that are looked at, at the most.
 const ENTRIES_MAX: usize = 10_000;
+/// The names of all of them together, in bytes, so that they fit into one record.
+const NAMES_BYTES_MAX: usize = 64 * 1024;
+/// What was left behind is named up to this number.
+const LEFT_OUT_MAX: usize = 50;
 /// Directories are entered this deep.
 const DEPTH_MAX: usize = 16;
 
@@ -24,12 +28,22 @@ pub(crate) struct Collected {
     pub(crate) left: Vec<LeftFile>,
     pub(crate) left_out: Vec<(String, String)>,
     entries: usize,
+    names_bytes: usize,
+    bytes_left: u64,
+    not_named: usize,
 }
 
-/// Copies the files below `out` into the directory `into`, numbered.
-pub(crate) fn collect(out: &OwnedFd, into: &OwnedFd) -> io::Result<Collected> {
-    let mut collected = Collected::default();
+/// Copies the files below `out` into the directory `into`, numbered, at most `bytes_max` bytes of them.
+pub(crate) fn collect(out: &OwnedFd, into: &OwnedFd, bytes_max: u64) -> io::Result<Collected> {
+    let mut collected = Collected {
+        bytes_left: bytes_max,
+        ..Collected::default()
+    };
     collected.directory(out, "", 0, into)?;
+    if collected.not_named > 0 {
+        let more = format!("and {} more", collected.not_named);
+        collected.left_out.push(("...".to_owned(), more));
+    }
     Ok(collected)
 }
 
@@ -42,17 +56,14 @@ impl Collected {
         into: &OwnedFd,
     ) -> io::Result<()> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(directory)? {
+        for entry in Dir::new(directory.try_clone()?)? {
             let name = entry?.file_name().to_bytes().to_vec();
             if name != b"." && name != b".." {
                 names.push(name);
             }
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                self.left_out.push((
-                    format!("{prefix}..."),
-                    format!("more than {ENTRIES_MAX} entries"),
-                ));
+                self.refuse(prefix, "...", "there are too many entries");
                 return Ok(());
             }
         }
@@ -71,8 +82,12 @@ impl Collected {
     }
 
     fn refuse(&mut self, prefix: &str, name: &str, reason: &str) {
-        self.left_out
-            .push((format!("{prefix}{name}"), reason.to_owned()));
+        if self.left_out.len() >= LEFT_OUT_MAX {
+            self.not_named += 1;
+            return;
+        }
+        let shown: String = format!("{prefix}{name}").chars().take(128).collect();
+        self.left_out.push((shown, reason.to_owned()));
     }
 
     fn entry(
@@ -108,6 +123,13 @@ impl Collected {
             () if !kind.is_file() => "it is not a regular file",
             () if stat.st_nlink != 1 => "it has more than one link",
             () if self.left.len() >= FILES_MAX => "there are too many files",
+            () if self.names_bytes + prefix.len() + name.len() > NAMES_BYTES_MAX => {
+                "the names of all are too long"
+            }
+            // A hole in a file takes no room in the scratch directory and would here.
+            () if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > self.bytes_left => {
+                "it is longer than the scratch directory had room for"
+            }
             () => return self.bring_back(opened, format!("{prefix}{name}"), into),
         };
         self.refuse(prefix, name, reason);
@@ -120,9 +142,14 @@ impl Collected {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let target = rustix::fs::openat(into, copy.as_str(), flags, Mode::from_raw_mode(0o600))?;
         let mut target = File::from(target);
-        // The scratch limit bounds what is copied: every process that could write more is dead.
-        let bytes = io::copy(&mut File::from(file), &mut target)?;
-        target.sync_data()?;
+        let copied = io::copy(&mut File::from(file).take(self.bytes_left), &mut target)
+            .and_then(|bytes| target.sync_data().map(|()| bytes));
+        let bytes = copied.inspect_err(|_| {
+            // Half a file is of no use, and its room may be what is missing.
+            let _ = rustix::fs::unlinkat(into, copy.as_str(), AtFlags::empty());
+        })?;
+        self.bytes_left -= bytes;
+        self.names_bytes += name.len();
         self.left.push(LeftFile { name, copy, bytes });
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Which places no grant opens, looked up on the descriptor that would be mounted.
 //!
 //! Refused are file systems that are faces of the kernel, and host's own places: a grant at or below one is
-//! an error, and where a grant lies above one, that place is hidden in the jail. Files that would lend their
-//! owner's rights are found, so that they can be mounted read only over themselves.
+//! an error, and where a grant lies above one, that place is hidden in the jail. A tree is not granted for writing
+//! when a file in it lends its owner's rights.
 
 use std::ffi::CStr;
 use std::fs;
@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::mountinfo;
 use crate::read::read_text;
 use crate::recipe::Opening;
 use crate::setup::SetupError;
 
 /// File systems that are faces of the kernel: their magic numbers and their names.
-const KERNEL_FILE_SYSTEMS: [(i64, &str); 15] = [
+const KERNEL_FILE_SYSTEMS: [(i64, &str); 20] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),
     (0x0027_e0eb, "cgroup"),
@@ -34,13 +35,16 @@ const KERNEL_FILE_SYSTEMS: [(i64, &str); 15] = [
     (0xde5e_81e4, "efivarfs"),
     (0x1980_0202, "mqueue"),
     (0x6573_5543, "fusectl"),
+    (0x4249_4e4d, "binfmt_misc"),
+    (0x9584_58f6, "hugetlbfs"),
+    (0x6e73_6673, "nsfs"),
+    (0x6e66_7364, "nfsd"),
+    (0x0765_5821, "resctrl"),
 ];
 /// Directories this deep are climbed when looking for a forbidden parent.
 const CLIMB_MAX: usize = 1_024;
 /// Entries of a writable tree that are looked at for set-id files.
 const WALK_ENTRIES_MAX: usize = 200_000;
-/// Set-id files of a writable tree that are mounted over.
-const SET_ID_FILES_MAX: usize = 64;
 
 /// An opened grant with what must be hidden or held inside it.
 #[derive(Debug)]
@@ -51,8 +55,6 @@ pub(crate) struct Guarded {
     pub(crate) stat: Stat,
     /// Absolute places below it that the jail hides.
     pub(crate) hidden: Vec<PathBuf>,
-    /// Files below it, relative to it, that the jail shows read only.
-    pub(crate) held: Vec<PathBuf>,
 }
 
 impl Guarded {
@@ -98,20 +100,27 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
         ));
     }
     refuse_kernel_file_system(&fd, &step)?;
-    let never = existing(never);
+    let (recipe_never, never) = (never, existing(never));
     refuse_below(path, &fd, &stat, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
     let mut guarded = Guarded {
         fd,
         stat,
         hidden: Vec::new(),
-        held: Vec::new(),
     };
+    let own = own_places_seen(path, &never);
+    if own.iter().any(|seen| path.starts_with(seen)) {
+        return Err(SetupError::unfit(
+            step(),
+            "no grant opens host's own places, by whatever path",
+        ));
+    }
     if kind.is_dir() {
-        guarded.hidden = hidden_below(path, &never);
         if opening.writable {
-            refuse_own_inside(path, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
-            guarded.held = set_id_files(path, &guarded)?;
+            refuse_own_inside(path, &own, recipe_never)
+                .map_err(|cause| SetupError::unfit(step(), &cause))?;
+            refuse_set_id_files(path, &guarded)?;
         }
+        guarded.hidden = own.into_iter().chain(kernel_mounts_below(path)).collect();
     } else if opening.writable && lends_rights(&guarded.fd, c"", &guarded.stat) {
         return Err(SetupError::unfit(step(), "it is a set-id program"));
     }
@@ -261,93 +270,85 @@ fn directory_of(path: &Path, opened: &OwnedFd, stat: &Stat) -> Result<OwnedFd, E
     }
 }
 
-/// A task that may write above one of host's own places could move it out of its cover.
-fn refuse_own_inside(path: &Path, never: &[Never]) -> Result<(), String> {
-    match never.iter().find(|place| place.path.starts_with(path)) {
+/// A task that may write above one of host's own places could move it out of its cover, or make it before host does.
+fn refuse_own_inside(path: &Path, seen: &[PathBuf], never: &[PathBuf]) -> Result<(), String> {
+    let named = never.iter().find(|place| place.starts_with(path));
+    match seen.first().or(named) {
         Some(place) => Err(format!(
-            "host's own `{}` lies in it; grant the directories that are needed, one by one",
-            place.path.display()
+            "host's own `{}` lies in it, or would; grant the directories that are needed, one by one",
+            place.display()
         )),
         None => Ok(()),
     }
 }
 
-/// Host's own places, and mounts that are faces of the kernel, strictly below `path`.
-fn hidden_below(path: &Path, never: &[Never]) -> Vec<PathBuf> {
-    let own = never.iter().map(|place| place.path.clone());
-    let mounts = read_text("/proc/self/mountinfo").unwrap_or_default();
-    let kernel = mounts.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let kind = kind.split(' ').next()?;
-        let forbidden =
-            kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind);
-        forbidden.then(|| unescape(place.split(' ').nth(4).unwrap_or_default()))
+/// Where host's own places are seen at or below `path`, mounted under another name too.
+fn own_places_seen(path: &Path, never: &[Never]) -> Vec<PathBuf> {
+    let mounts = mountinfo::read(&read_text("/proc/self/mountinfo").unwrap_or_default());
+    let seen = never
+        .iter()
+        .flat_map(|place| mountinfo::seen_below(&mounts, path, &place.path));
+    let mut seen: Vec<PathBuf> = seen.collect();
+    seen.sort();
+    seen.dedup();
+    seen
+}
+
+/// Mounts strictly below `path` that are faces of the kernel.
+fn kernel_mounts_below(path: &Path) -> Vec<PathBuf> {
+    let mounts = mountinfo::read(&read_text("/proc/self/mountinfo").unwrap_or_default());
+    let is_kernel = |kind: &str| {
+        kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind)
+    };
+    let below = mounts.into_iter().filter(|mount| {
+        is_kernel(&mount.kind) && mount.point != path && mount.point.starts_with(path)
     });
-    own.chain(kernel)
-        .filter(|place| place != path && place.starts_with(path))
-        .collect()
+    below.map(|mount| mount.point).collect()
 }
 
-/// mountinfo writes blanks and backslashes as three octal digits.
-fn unescape(text: &str) -> PathBuf {
-    let plain = [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ];
-    PathBuf::from(
-        plain
-            .iter()
-            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
-    )
-}
-
-/// The set-id and capability files of a writable tree, relative to it, on its own file system and on those below.
-fn set_id_files(root: &Path, guarded: &Guarded) -> Result<Vec<PathBuf>, SetupError> {
+/// Refuses a writable tree with a file in it that lends its owner's rights: whoever may write to it could put
+/// another program under those rights, and a tree that others change meanwhile cannot be guarded file by file.
+fn refuse_set_id_files(root: &Path, guarded: &Guarded) -> Result<(), SetupError> {
     let step = || format!("look through `{}`", root.display());
-    let mut found = Vec::new();
+    let refuse = |cause: String| Err(SetupError::unfit(step(), &cause).hinting(PARTS_HINT));
     let mut entries = 0;
     let mut waiting = vec![PathBuf::from(".")];
     while let Some(directory) = waiting.pop() {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        // What we may not list, the task may list only with the same rights or its owner's.
         let opened = rustix::fs::openat2(&guarded.fd, &directory, flags, Mode::empty(), resolve);
-        let Ok(listing) = opened.and_then(Dir::new) else {
-            continue;
+        let listing = match opened.and_then(Dir::new) {
+            Ok(listing) => listing,
+            // What is gone holds nothing, and what an ordinary user may not list its task may not enter.
+            Err(Errno::NOENT | Errno::ACCESS) => continue,
+            Err(errno) => return refuse(format!("`{}`: {errno}", directory.display())),
         };
         for entry in Listing(listing) {
-            let (name, opened) = entry.map_err(|errno| SetupError::opening(step(), errno))?;
+            let (name, looked) = entry.map_err(|errno| SetupError::opening(step(), errno))?;
             entries += 1;
             if entries > WALK_ENTRIES_MAX {
-                let cause = format!(
+                return refuse(format!(
                     "it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files"
-                );
-                return Err(SetupError::unfit(step(), &cause)
-                    .hinting("grant the part of it that the task writes"));
+                ));
             }
-            let Some((stat, lends)) = opened else {
+            let Some((stat, lends)) = looked else {
                 continue;
             };
             let path = directory.join(std::ffi::OsStr::from_bytes(&name));
-            let hidden = || {
-                guarded
-                    .hidden
-                    .contains(&root.join(path.strip_prefix(".").unwrap_or(&path)))
-            };
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory if !hidden() => waiting.push(path),
-                FileType::RegularFile if lends => found.push(path),
-                _ => {}
+            if lends {
+                let path = path.strip_prefix(".").unwrap_or(&path);
+                return refuse(format!("`{}` in it is a set-id program", path.display()));
+            }
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                waiting.push(path);
             }
         }
     }
-    if found.len() > SET_ID_FILES_MAX {
-        return Err(SetupError::unfit(step(), "it holds many set-id programs"));
-    }
-    Ok(found)
+    Ok(())
 }
+
+/// What to do about a tree that cannot be granted whole.
+const PARTS_HINT: &str = "grant the parts of it that the task writes";
 
 /// The entries of a directory, with what they are and whether they lend rights; gone ones have neither.
 struct Listing(Dir);
@@ -397,21 +398,6 @@ fn has_file_capabilities(directory: impl AsFd, name: &CStr) -> bool {
         rustix::fs::lgetxattr(path.as_slice(), c"security.capability", &mut [0u8; 64])
     };
     found.is_ok()
-}
-
-/// Opens a file that was found below what was opened, for cloning its mount.
-pub(crate) fn below(guarded: &Guarded, path: &Path) -> Result<OwnedFd, SetupError> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    rustix::fs::openat2(
-        &guarded.fd,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve,
-    )
-    .map_err(|errno| {
-        SetupError::opening(format!("hold the set-id file `{}`", path.display()), errno)
-    })
 }
 
 /// The user and group that own what was opened.

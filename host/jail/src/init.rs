@@ -61,7 +61,7 @@ impl Init<'_> {
 
     fn fail(&self, error: SetupError) -> ! {
         // A keeper that is gone takes this process with it.
-        let _ = self.channel.say(&FromInit::Failed(error), None);
+        let _ = self.channel.say(&FromInit::Failed(error.bounded()), None);
         sys::leave(127)
     }
 

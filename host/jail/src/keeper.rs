@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use host_core::RunId;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
@@ -126,6 +126,11 @@ impl Keeper {
     pub fn cancel(&self) {
         // A keeper that is gone has ended the run already.
         let _ = rustix::net::send(&self.socket, &[HEAR_CANCEL], SendFlags::NOSIGNAL);
+    }
+
+    /// Kills the keeper, and with it the run. For one that does not answer: what it would still do is not done.
+    pub fn kill(&self) {
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
     }
 
     /// Waits until the keeper process itself is gone.
@@ -239,10 +244,11 @@ struct Run<'a> {
     stderr: Stream,
     groups: RunGroups,
     walls: Vec<(String, String)>,
-    not_opened: Vec<(String, String)>,
+    not_opened: Vec<(usize, String)>,
     started: Instant,
     ending: Option<Ending>,
     killed: Option<Instant>,
+    channel_closed: bool,
     out: Option<OwnedFd>,
     cpu_used: Duration,
 }

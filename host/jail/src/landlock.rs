@@ -31,7 +31,9 @@ fn abi() -> ABI {
         4 => ABI::V4,
         5 => ABI::V5,
         6 => ABI::V6,
-        _ => ABI::V7,
+        7 => ABI::V7,
+        8 => ABI::V8,
+        _ => ABI::V9,
     }
 }
 
@@ -60,6 +62,8 @@ fn add_rules(
     let look = AccessFs::ReadFile | AccessFs::ReadDir;
     let run = look | AccessFs::Execute;
     let all = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    // No grant of a directory opens the sockets in it.
+    let granted = all & !BitFlags::from(AccessFs::ResolveUnix);
     let mut devices = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile;
     if abi >= ABI::V5 {
         devices |= AccessFs::IoctlDev;
@@ -84,7 +88,7 @@ fn add_rules(
         rules = allow(
             rules,
             &opening.path,
-            if opening.writable { all } else { run },
+            if opening.writable { granted } else { run },
             abi,
         )?;
     }

@@ -23,6 +23,7 @@ mod guard;
 mod idmap;
 mod init;
 mod landlock;
+mod mountinfo;
 mod mounts;
 mod read;
 mod rlimits;

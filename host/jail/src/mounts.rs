@@ -37,6 +37,10 @@ pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
     "/etc/pki/ca-trust/extracted",
     "/etc/ca-certificates",
 ];
+/// How much is told of why one opening could not be made, so that all of it fits into one message.
+const CAUSE_CHARS_MAX: usize = 80;
+/// Notes on the walls at the most.
+const NOTES_MAX: usize = 16;
 /// Room for what the jail itself writes to its root, in bytes and inodes.
 const ROOT_BYTES: u64 = 16 * 1024 * 1024;
 const ROOT_INODES: usize = 8_192;
@@ -59,8 +63,8 @@ pub(crate) struct Tree {
     pub(crate) scratch: OwnedFd,
     /// Absolute places inside that are covered: whether it is a directory, and the place.
     pub(crate) hidden: Vec<PathBuf>,
-    /// Optional openings that could not be made, and why.
-    pub(crate) not_opened: Vec<(String, String)>,
+    /// Openings that could not be made, by their places in the recipe, and why.
+    pub(crate) not_opened: Vec<(usize, String)>,
     /// Where the walls are lower than asked for by nobody, said in the record.
     pub(crate) notes: Vec<(String, String)>,
 }
@@ -69,10 +73,12 @@ pub(crate) struct Tree {
 pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
     let mut guarded = Vec::with_capacity(recipe.openings.len());
     let mut not_opened = Vec::new();
-    for opening in recipe.openings_in_order() {
+    for (index, opening) in recipe.openings_in_order() {
         match guard::open_or_do_without(opening, &recipe.never)? {
             Opened::Guarded(opened) => guarded.push((opened, opening.clone())),
-            Opened::Without(cause) => not_opened.push((opening.path.display().to_string(), cause)),
+            Opened::Without(cause) => {
+                not_opened.push((index, cause.chars().take(CAUSE_CHARS_MAX).collect()))
+            }
         }
     }
     let root = skeleton::root(recipe, &guarded, root_file_system(recipe)?)?;
@@ -174,6 +180,12 @@ fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
                 std::io::Error::other("it is not the device of that name"),
             ));
         }
+        let change = MountChange {
+            set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+            userns: None,
+            recursive: false,
+        };
+        sys::mount_setattr(mount.as_fd(), &change).step(&step)?;
         tree.attach.push(Attach {
             mount,
             target: relative(&path),
@@ -182,7 +194,7 @@ fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Clones the mount of one grant with its attributes, and remembers what must be hidden or held in it.
+/// Clones the mount of one grant with its attributes, and remembers what must be hidden in it.
 fn attach_opening(
     opening: &Opening,
     guarded: Guarded,
@@ -208,10 +220,12 @@ fn attach_opening(
                 return Err(no_idmap(opening, error));
             }
             let place = opening.path.display();
-            tree.notes.push((
-                "idmap".to_owned(),
-                format!("none on {place}: read with the rights of a stranger"),
-            ));
+            if tree.notes.len() < NOTES_MAX {
+                tree.notes.push((
+                    "idmap".to_owned(),
+                    format!("none on {place}: read with the rights of a stranger"),
+                ));
+            }
             mount = clone_of(&guarded, opening)?;
             set(&mount, &plain, opening)?;
         }
@@ -222,32 +236,8 @@ fn attach_opening(
         mount,
         target: relative(&opening.path),
     });
-    for path in &guarded.held {
-        let mount = hold(&guarded, path, map)?;
-        tree.attach.push(Attach {
-            mount,
-            target: relative(&opening.path).join(path),
-        });
-    }
     tree.hidden.extend(guarded.hidden);
     Ok(())
-}
-
-/// A mount of a set-id file to put over itself, read only, so that its content cannot be replaced under its mode.
-fn hold(guarded: &Guarded, path: &Path, map: Option<&OwnedFd>) -> Result<OwnedFd, SetupError> {
-    let failed = |cause: std::io::Error| {
-        SetupError::opening(format!("hold the set-id file `{}`", path.display()), cause)
-    };
-    let place = guard::below(guarded, path)?;
-    let mount = clone_of_fd(&place).map_err(|errno| failed(errno.into()))?;
-    let idmap = if map.is_some() { IDMAP } else { 0 };
-    let change = MountChange {
-        set: RDONLY | NOSUID_NODEV | idmap,
-        userns: map.map(AsFd::as_fd),
-        recursive: false,
-    };
-    sys::mount_setattr(mount.as_fd(), &change).map_err(failed)?;
-    Ok(mount)
 }
 
 fn no_idmap(opening: &Opening, cause: std::io::Error) -> SetupError {
@@ -276,13 +266,6 @@ fn clone_of(guarded: &Guarded, opening: &Opening) -> Result<OwnedFd, SetupError>
         | OpenTreeFlags::AT_EMPTY_PATH;
     rustix::mount::open_tree(&guarded.fd, "", flags)
         .map_err(|errno| SetupError::opening(format!("mount `{}`", opening.path.display()), errno))
-}
-
-fn clone_of_fd(place: &OwnedFd) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    rustix::mount::open_tree(place, "", flags)
 }
 
 fn clone_of_path(path: &Path) -> rustix::io::Result<OwnedFd> {

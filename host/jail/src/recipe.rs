@@ -62,6 +62,8 @@ pub struct Opening {
     pub writable: bool,
     /// Whether the task runs without it where it cannot be opened.
     pub optional: bool,
+    /// The capabilities that it stands for, as the record names them.
+    pub capabilities: Vec<String>,
 }
 
 /// One file that is laid into the jail before the program starts.
@@ -141,6 +143,7 @@ impl JailRecipe {
                 path: Path::new("/").join(name),
                 writable: root.writable,
                 optional: true,
+                capabilities: Vec::new(),
             })
         });
         Self {
@@ -149,11 +152,11 @@ impl JailRecipe {
         }
     }
 
-    /// The openings in the order in which they must be mounted: what lies above comes first.
+    /// The openings with their places in the list, in the order in which they must be mounted: what lies above first.
     #[must_use]
-    pub fn openings_in_order(&self) -> Vec<&Opening> {
-        let mut openings: Vec<&Opening> = self.openings.iter().collect();
-        openings.sort_by_key(|opening| opening.path.components().count());
+    pub fn openings_in_order(&self) -> Vec<(usize, &Opening)> {
+        let mut openings: Vec<(usize, &Opening)> = self.openings.iter().enumerate().collect();
+        openings.sort_by_key(|(_, opening)| opening.path.components().count());
         openings
     }
 

@@ -77,7 +77,7 @@ pub struct Report {
     pub left: Vec<LeftFile>,
     /// Names of files that were left and could not come back, with the reason.
     pub left_out: Vec<(String, String)>,
-    /// Optional openings that could not be made: the path, and why.
+    /// Openings that could not be made: the capability, and why.
     pub not_opened: Vec<(String, String)>,
     /// Each wall with what holds it up.
     pub walls: Vec<(String, String)>,

@@ -4,6 +4,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+/// The longest text of an error, in bytes: two of the longest paths.
+const TEXT_BYTES_MAX: usize = 8 * 1024;
+
 /// What kind of thing failed, which decides how the run is said to have ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,6 +57,23 @@ impl SetupError {
     /// A program that could not be started.
     pub(crate) fn program(step: String, cause: impl Into<io::Error>) -> Self {
         Self::of(SetupKind::Program, step, &cause.into())
+    }
+
+    /// The same, no longer than a message may be.
+    pub(crate) fn bounded(mut self) -> Self {
+        for text in [
+            Some(&mut self.step),
+            Some(&mut self.cause),
+            self.hint.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if text.len() > TEXT_BYTES_MAX {
+                *text = text.chars().take(TEXT_BYTES_MAX / 4).collect();
+            }
+        }
+        self
     }
 
     /// The same with advice.

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::guard::Guarded;
@@ -20,8 +20,9 @@ use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
 
 /// The writable parts of a run: their names in the scratch file system and where they appear.
-pub(crate) const SCRATCH_PARTS: [(&str, &str); 4] = [
+pub(crate) const SCRATCH_PARTS: [(&str, &str); 5] = [
     ("tmp", "/tmp"),
+    ("tmp", "/var/tmp"),
     ("work", "/work"),
     ("out", "/out"),
     ("shm", "/dev/shm"),
@@ -31,7 +32,7 @@ pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
 pub(crate) const EMPTY_DIR: &str = "dev/empty";
 
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 14] = [
     "etc",
     "proc",
     "dev",
@@ -42,6 +43,8 @@ const DIRECTORIES: [&str; 12] = [
     "out",
     "task",
     "var",
+    "var/tmp",
+    "var/run",
     "dev/empty",
     "home",
 ];
@@ -81,8 +84,6 @@ pub(crate) fn root(
     for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
     }
-    writer.link("/tmp", Path::new("var/tmp"))?;
-    writer.link("/run", Path::new("var/run"))?;
     system(recipe, &writer)?;
     devices(&writer)?;
     etc(recipe, &writer)?;
@@ -239,10 +240,21 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Makes one directory; one that is there already is fine.
+    /// Makes one directory; one that is there already is fine, and anything else in its place is not: a link would
+    /// lead out of the jail's root and into the machine's.
     fn directory(&self, path: &Path) -> Result<(), SetupError> {
         match rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => {
+                let found = rustix::fs::statat(self.root, path, AtFlags::SYMLINK_NOFOLLOW);
+                let found = found.map_err(|errno| failed(path, errno))?;
+                let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
+                if is_dir {
+                    Ok(())
+                } else {
+                    Err(failed(path, Errno::NOTDIR))
+                }
+            }
             Err(errno) => Err(failed(path, errno)),
         }
     }

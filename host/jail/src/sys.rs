@@ -120,6 +120,8 @@ pub(crate) fn mount_setattr(tree: BorrowedFd<'_>, change: &MountChange<'_>) -> i
     // SAFETY: `mount_attr` is plain integers, for which all zeroes is a valid value.
     let mut attr: libc::mount_attr = unsafe { std::mem::zeroed() };
     attr.attr_set = change.set;
+    // A clone begins as a peer of what it was cloned from: what is mounted on one would appear on the other.
+    attr.propagation = libc::MS_PRIVATE;
     attr.userns_fd = change
         .userns
         .map_or(0, |fd| u64::from(fd.as_raw_fd().unsigned_abs()));

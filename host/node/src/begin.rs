@@ -122,6 +122,7 @@ pub fn begin<'s>(
             journal,
             draft,
             by_root: machine.by_root(),
+            wall_ms: grant.limits().wall().ms(),
             live,
             _exclusive: exclusive,
         }),
@@ -234,6 +235,7 @@ fn recipe(
             path: PathBuf::from(path.as_str()),
             writable,
             optional,
+            capabilities: vec![granted.capability.to_string()],
         })
     });
     let user_name = grant
@@ -268,6 +270,9 @@ fn widest(openings: impl Iterator<Item = Opening>) -> Vec<Opening> {
             .and_modify(|known| {
                 known.writable |= opening.writable;
                 known.optional &= opening.optional;
+                known
+                    .capabilities
+                    .extend(opening.capabilities.iter().cloned());
             })
             .or_insert(opening);
     }

@@ -101,21 +101,14 @@ impl Draft {
         }
     }
 
-    /// Moves grants that could not be opened, by their paths, to what the run did not have.
+    /// Moves grants that could not be opened to what the run did not have.
     pub(crate) fn withhold(&mut self, not_opened: &[(String, String)]) {
-        for (path, cause) in not_opened {
-            let names_it = |line: &GrantLine| {
-                line.capability
-                    .split_once(':')
-                    .is_some_and(|(_, rest)| rest == path)
-            };
-            let (withheld, kept): (Vec<GrantLine>, Vec<GrantLine>) =
-                self.grant.drain(..).partition(names_it);
-            self.grant = kept;
-            self.denials.extend(withheld.into_iter().map(|line| Denial {
-                capability: line.capability,
+        for (capability, cause) in not_opened {
+            self.grant.retain(|line| line.capability != *capability);
+            self.denials.push(Denial {
+                capability: capability.clone(),
                 reason: cause.clone(),
-            }));
+            });
         }
     }
 

@@ -136,7 +136,7 @@ impl Machine {
         let groups: BTreeSet<u32> = groups
             .into_iter()
             .map(Gid::as_raw)
-            .filter(|group| *group != 0)
+            .filter(|group| *group != 0 && *group != found.gid.as_raw())
             .collect();
         Ok(Who::RunAs {
             uid: found.uid.as_raw(),

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use host_core::{Artifact, Digest, LimitName, Record, RunId, Status};
 use host_jail::{Event, Keeper, LeftFile, Report, SetupError, SetupKind};
-use host_store::{Exclusive, Journal, JournalError, RunSpool, SpoolFile};
+use host_store::{Exclusive, Journal, JournalError, ReadRunError, RunSpool, SpoolFile};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -54,6 +54,7 @@ pub struct Running<'s> {
     pub(crate) journal: Journal<'s>,
     pub(crate) draft: Draft,
     pub(crate) by_root: bool,
+    pub(crate) wall_ms: u64,
     pub(crate) live: [Tail; 2],
     pub(crate) _exclusive: Option<Exclusive>,
 }
@@ -104,6 +105,17 @@ impl Running<'_> {
         self.keeper.cancel();
     }
 
+    /// Kills the keeper itself, which does not answer; the run dies with it and counts as lost.
+    pub fn abandon(&self) {
+        self.keeper.kill();
+    }
+
+    /// The time that the run may take, in milliseconds, as granted.
+    #[must_use]
+    pub fn wall_ms(&self) -> u64 {
+        self.wall_ms
+    }
+
     /// What a stream holds beyond what was read before, at most `buffer.len()` bytes of it.
     ///
     /// # Errors
@@ -149,9 +161,12 @@ impl Running<'_> {
                 .sync()
                 .map_err(|error| failed(io::Error::other(error)))?;
         }
-        self.journal
-            .append(&finished_line(record))
-            .map_err(|source| FinishError::Journal { run, source })?;
+        let appended = match self.journal.append(&finished_line(record)) {
+            // Whatever a task did to make its record long, that it ended and how is on record.
+            Err(JournalError::TooLong { .. }) => self.journal.append(&short_line(record)),
+            appended => appended,
+        };
+        appended.map_err(|source| FinishError::Journal { run, source })?;
         Ok(ended.finished)
     }
 }
@@ -183,6 +198,19 @@ fn finished_line(record: &Record<ResultValue>) -> Value {
     line
 }
 
+/// The line of a record that is too long: what cannot be long, and where the rest is.
+fn short_line(record: &Record<ResultValue>) -> Value {
+    json!({
+        "event": "finished",
+        "run": record.run,
+        "task": record.task,
+        "status": record.status,
+        "outcome": record.outcome.kind(),
+        "runtime": record.runtime,
+        "_omitted": "too long for the journal; it is in the run's own directory",
+    })
+}
+
 /// What a stream holds, as far as a result or a record ever repeats it.
 fn read_stream(spool: &RunSpool, file: SpoolFile, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -196,9 +224,11 @@ fn read_stream(spool: &RunSpool, file: SpoolFile, bytes_max: u64) -> io::Result<
 
 /// The report, or nothing when the keeper did not live to write it.
 fn read_report(spool: &RunSpool) -> io::Result<Option<Report>> {
-    let bytes = spool
-        .read(SpoolFile::Report, REPORT_BYTES_MAX)
-        .map_err(io::Error::other)?;
+    let bytes = match spool.read(SpoolFile::Report, REPORT_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(ReadRunError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(io::Error::other(error)),
+    };
     Ok(if bytes.ends_with(b"\n") {
         serde_json::from_slice(&bytes).ok()
     } else {

@@ -124,7 +124,7 @@ fn fill_argument(
     after_dashes: bool,
 ) -> Result<String, FillError> {
     let has_dots = |text: &str| text.split('/').any(|segment| matches!(segment, "." | ".."));
-    let mut filled = String::new();
+    let (mut filled, mut last) = (String::new(), None);
     for part in parts {
         match part {
             Part::Text(text) => filled.push_str(text),
@@ -133,13 +133,17 @@ fn fill_argument(
                 if filled.is_empty() && value.starts_with('-') && !after_dashes {
                     return Err(FillError::value(name, ValueFault::Dash));
                 }
-                filled.push_str(value);
-                // The second look is for what text and value make together.
-                if has_dots(value) || has_dots(&filled) {
+                if has_dots(value) {
                     return Err(FillError::value(name, ValueFault::Dots));
                 }
+                filled.push_str(value);
+                last = Some(name);
             }
         }
     }
-    Ok(filled)
+    // A look at the whole, because text on either side and a value can make dots together.
+    match last {
+        Some(name) if has_dots(&filled) => Err(FillError::value(name, ValueFault::Dots)),
+        _ => Ok(filled),
+    }
 }

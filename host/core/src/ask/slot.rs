@@ -61,7 +61,7 @@ impl Segment {
 
     /// The segment with its values, which have no slash.
     pub(crate) fn fill(&self, values: &Values<'_>) -> Result<String, FillError> {
-        let mut filled = String::new();
+        let (mut filled, mut last) = (String::new(), None);
         for part in &self.0 {
             match part {
                 Part::Text(text) => filled.push_str(text),
@@ -71,11 +71,18 @@ impl Segment {
                         return Err(FillError::value(name, ValueFault::Slash));
                     }
                     filled.push_str(value);
+                    last = Some(name);
                 }
             }
         }
         // INVARIANT: no value is empty, `.` or `..`, so a value and its neighbours never make `.` or `..`.
-        Ok(filled)
+        match last {
+            // A look at the whole, because text on either side and a value can make it together.
+            Some(name) if filled.contains("${") => {
+                Err(FillError::value(name, ValueFault::Placeholder))
+            }
+            _ => Ok(filled),
+        }
     }
 }
 

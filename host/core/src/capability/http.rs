@@ -240,11 +240,11 @@ pub(crate) fn split_url(url: &str) -> Result<UrlText<'_>, HttpError> {
         ),
         None => (authority, None),
     };
-    let path = path.strip_suffix('/').unwrap_or(path);
+    // One slash may end a path, and `//` has an empty segment like any other.
     let segments = if path.is_empty() {
         Vec::new()
     } else {
-        path.split('/').collect()
+        path.strip_suffix('/').unwrap_or(path).split('/').collect()
     };
     Ok(UrlText {
         scheme,

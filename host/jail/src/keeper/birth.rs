@@ -56,6 +56,7 @@ impl<'a> Run<'a> {
                 started: now(),
                 ending: None,
                 killed: None,
+                channel_closed: false,
                 out: None,
                 cpu_used: Duration::ZERO,
             }),
@@ -155,8 +156,8 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
 
 fn surface(recipe: &JailRecipe) -> Surface {
     // A granted directory may hold a socket, and an older Landlock cannot refuse to connect to it.
-    let unix_sockets =
-        recipe.openings.is_empty() || landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
+    let shows_nothing = recipe.openings.is_empty() && recipe.system_paths.is_empty();
+    let unix_sockets = shows_nothing || landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
     Surface { unix_sockets }
 }
 

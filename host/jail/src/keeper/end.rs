@@ -29,7 +29,7 @@ impl Run<'_> {
         let collected = match &self.out {
             Some(out) if !unkillable => {
                 scratch_usage(out, &mut usage);
-                collect::collect(out, artifacts)
+                collect::collect(out, artifacts, self.recipe.limits.scratch().bytes())
             }
             _ => Ok(collect::Collected::default()),
         };
@@ -49,6 +49,7 @@ impl Run<'_> {
             ),
         };
         self.groups.remove();
+        let not_opened = self.not_opened_capabilities();
         Report {
             format: REPORT_FORMAT.to_owned(),
             ending,
@@ -57,11 +58,27 @@ impl Run<'_> {
             stderr: self.stderr.kept(),
             left: collected.left,
             left_out: collected.left_out,
-            not_opened: self.not_opened,
+            not_opened,
             walls: self.walls,
             usage,
             reached,
         }
+    }
+
+    /// What could not be opened, as the capabilities that it stands for.
+    fn not_opened_capabilities(&self) -> Vec<(String, String)> {
+        let opened = self
+            .not_opened
+            .iter()
+            .filter_map(|(index, cause)| Some((self.recipe.openings.get(*index)?, cause)));
+        opened
+            .flat_map(|(opening, cause)| {
+                opening
+                    .capabilities
+                    .iter()
+                    .map(|name| (name.clone(), cause.clone()))
+            })
+            .collect()
     }
 
     fn heard_more(&mut self) -> bool {
@@ -74,26 +91,26 @@ impl Run<'_> {
             && polled
                 .iter()
                 .any(|poll| poll.revents().contains(PollFlags::IN));
-        if waits {
-            self.listen();
-        }
-        waits
+        waits && self.listen()
     }
 
     fn drain(&mut self, piece: &mut [u8; 64 * 1024]) {
         for moved in [self.stdout.drain(piece), self.stderr.drain(piece)] {
-            match moved {
-                Ok(Moved::OverLimit) => {
-                    self.ending = Some(Ending::Limit {
-                        name: LimitName::Output,
-                    })
-                }
-                Ok(_) => {}
-                Err(cause) => {
-                    self.ending = Some(Ending::OutputLost {
-                        cause: cause.to_string(),
-                    })
-                }
+            let ending = match moved {
+                Ok(Moved::OverLimit) => Ending::Limit {
+                    name: LimitName::Output,
+                },
+                Ok(_) => continue,
+                Err(cause) => Ending::OutputLost {
+                    cause: cause.to_string(),
+                },
+            };
+            // What ended the run before still did; only an end by itself turns out to be another.
+            if matches!(
+                self.ending,
+                None | Some(Ending::Exited { .. } | Ending::Signalled { .. })
+            ) {
+                self.ending = Some(ending);
             }
         }
     }

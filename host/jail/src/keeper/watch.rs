@@ -13,6 +13,7 @@ use super::{DEATH_WAIT_MAX, Run, SAY_OUTPUT, now};
 use crate::channel::{Exit, FromInit};
 use crate::cpu;
 use crate::report::{Ending, Report};
+use crate::setup::SetupError;
 use crate::streams::{self, Moved};
 
 /// The longest pause between two looks at the CPU time that was used.
@@ -51,7 +52,14 @@ impl<'a> Run<'a> {
         // A closed stream stands in the list as init's own descriptor, which changes nothing.
         let mut polled = [
             PollFd::from_borrowed_fd(closed, PollFlags::IN),
-            PollFd::new(&self.channel, PollFlags::IN),
+            PollFd::new(
+                &self.channel,
+                if self.channel_closed {
+                    PollFlags::empty()
+                } else {
+                    PollFlags::IN
+                },
+            ),
             PollFd::from_borrowed_fd(stdout.unwrap_or(closed), PollFlags::IN),
             PollFd::from_borrowed_fd(stderr.unwrap_or(closed), PollFlags::IN),
             PollFd::new(
@@ -72,7 +80,7 @@ impl<'a> Run<'a> {
         let [died, channel, stdout, stderr, parent] = polled.map(|poll| !poll.revents().is_empty());
         (
             Ready {
-                channel,
+                channel: channel && !self.channel_closed,
                 stdout,
                 stderr,
                 parent: parent && !called_off,
@@ -101,21 +109,41 @@ impl<'a> Run<'a> {
         Duration::from_millis(self.recipe.limits.cpu().ms())
     }
 
-    pub(super) fn listen(&mut self) {
+    /// Takes one message of init; says whether there was one.
+    pub(super) fn listen(&mut self) -> bool {
         match self.channel.hear() {
             Ok(Some((FromInit::Ready { notes, not_opened }, out))) => {
                 self.walls.extend(notes);
                 self.not_opened = not_opened;
                 self.out = out;
             }
-            Ok(Some((FromInit::Failed(error), _))) => self.end(Ending::NotStarted(error)),
-            Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.end(Ending::Exited { code }),
+            Ok(Some((FromInit::Failed(error), _))) => self.ended(Ending::NotStarted(error)),
+            Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.ended(Ending::Exited { code }),
             Ok(Some((FromInit::Ended(Exit::Signal(signal)), _))) => {
-                self.end(Ending::Signalled { signal })
+                self.ended(Ending::Signalled { signal });
             }
-            // Init is going; its descriptor says so next.
-            Ok(None) | Err(_) => {}
+            // Init is going; its descriptor says so next, and this one never says anything again.
+            Ok(None) => {
+                self.channel_closed = true;
+                return false;
+            }
+            // Nobody knows what was said, so nothing of it may be believed.
+            Err(cause) => {
+                self.channel_closed = true;
+                self.kill(Ending::NotStarted(SetupError::wall(
+                    "hear from init",
+                    cause,
+                )));
+                return false;
+            }
         }
+        true
+    }
+
+    /// The task has ended by itself: what is left of the run dies now, and has so long to do it.
+    fn ended(&mut self, ending: Ending) {
+        self.end(ending);
+        self.killed.get_or_insert_with(now);
     }
 
     /// The first ending stands.

@@ -102,6 +102,15 @@ const PERSONALITY: Verdict = Verdict::Check(
     &EPERM,
 );
 
+/// Only of itself: init has the same user id, and must not be lent a limit that kills it.
+const PRLIMIT: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[equals(0, 0)],
+        then: Verdict::Allow,
+    }],
+    &EPERM,
+);
+
 const AF_UNIX: u32 = 1;
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
@@ -174,6 +183,7 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_personality, PERSONALITY),
         (libc::SYS_socket, socket),
         (libc::SYS_socketpair, SOCKETPAIR),
+        (libc::SYS_prlimit64, PRLIMIT),
         // Programs that would use a ring fall back to plain calls when there is none.
         (libc::SYS_io_uring_setup, ENOSYS),
         (libc::SYS_io_uring_enter, ENOSYS),
@@ -364,7 +374,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_pidfd_open,
     libc::SYS_pidfd_send_signal,
     libc::SYS_prctl,
-    libc::SYS_prlimit64,
     libc::SYS_rseq,
     libc::SYS_rt_sigqueueinfo,
     libc::SYS_rt_tgsigqueueinfo,

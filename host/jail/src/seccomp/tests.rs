@@ -152,6 +152,8 @@ fn arguments_decide_where_the_number_does_not() {
         (libc::SYS_socket, vec![16, 3, 0], "EAFNOSUPPORT"),
         (libc::SYS_socketpair, vec![1, 1, 0], "allowed"),
         (libc::SYS_socketpair, vec![2, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_prlimit64, vec![0, 0], "allowed"),
+        (libc::SYS_prlimit64, vec![1, 0], "EPERM"),
         (libc::SYS_io_uring_setup, vec![], "ENOSYS"),
         (libc::SYS_mount, vec![], "EPERM"),
         (libc::SYS_ptrace, vec![], "EPERM"),

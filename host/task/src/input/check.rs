@@ -156,8 +156,9 @@ fn check_parameter(
         ParameterType::Typed(data_type) => Some(data_type),
         ParameterType::Unreadable { text, reason } => {
             return Err(vec![format!(
-                "has the type {}, which cannot be read: {reason}",
-                Shown(text)
+                "has the type {}, which cannot be read: {}",
+                Shown(text),
+                Shown(reason)
             )]);
         }
     };

@@ -23,6 +23,9 @@ use crate::printer::{OutputMode, Printer};
 const QUIET: Duration = Duration::from_millis(400);
 /// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(120);
+/// How long beyond its wall limit, or beyond an interrupt, a run's keeper may take before it is killed itself. Making
+/// the mounts of a run can hang on a file system that does not answer.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(15);
 /// How much output is shown at once, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -50,11 +53,17 @@ pub(super) fn follow(
     let mut running = running;
     let mut interrupted = None;
     view.started(&running);
+    let mut latest =
+        view.started + Duration::from_millis(running.wall_ms()).saturating_add(KEEPER_PATIENCE);
     loop {
-        let (heard, signalled) = wait(&running, signals, view.patience());
+        if stopwatch() >= latest {
+            running.abandon();
+        }
+        let (heard, signalled) = wait(&running, signals, view.patience(latest));
         if signalled && let Some(signal) = signals.take() {
             interrupted.get_or_insert(signal);
             running.cancel();
+            latest = latest.min(stopwatch() + KEEPER_PATIENCE);
             view.stopping();
         }
         if heard {
@@ -175,12 +184,16 @@ impl View {
         }
     }
 
-    /// How long nothing needs to be drawn.
-    fn patience(&self) -> Option<Duration> {
+    /// How long nothing needs to be drawn or done.
+    fn patience(&self, latest: Instant) -> Option<Duration> {
         let quiet = QUIET.saturating_sub(self.started.elapsed());
-        self.printer
-            .shows_progress()
-            .then_some(if quiet.is_zero() { TICK } else { quiet })
+        let draw = if quiet.is_zero() { TICK } else { quiet };
+        let end = latest.saturating_duration_since(stopwatch()).max(TICK);
+        Some(if self.printer.shows_progress() {
+            draw.min(end)
+        } else {
+            end
+        })
     }
 
     fn tick(&mut self) {
