@@ -261,7 +261,7 @@ mod tests {
                 deep(DEPTH_MAX + 1).into_bytes(),
                 "nested more than 32 levels deep",
             ),
-            (deep(500).into_bytes(), "not JSON at line 1, column 128"),
+            (deep(500).into_bytes(), "nested more than 32 levels deep"),
             (vec![b' '; 1025], "too large: 1025 of at most 1024 bytes"),
             (b"{\"a\": \"\xff\"}".to_vec(), "not UTF-8 after byte 7"),
             (
