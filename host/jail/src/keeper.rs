@@ -27,6 +27,7 @@ use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
 use crate::sys::{self, Cloned, Forked};
+use crate::tree::Tree;
 
 /// How long a killed run may take to die before it is called unkillable.
 const DEATH_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -251,4 +252,6 @@ struct Run<'a> {
     channel_closed: bool,
     out: Option<OwnedFd>,
     cpu_used: Duration,
+    tree: Tree,
+    looked: Instant,
 }

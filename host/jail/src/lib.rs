@@ -18,7 +18,6 @@ pub mod setup;
 mod cgroup;
 mod channel;
 mod collect;
-mod cpu;
 mod guard;
 mod idmap;
 mod init;
@@ -32,6 +31,7 @@ mod skeleton;
 mod streams;
 mod sys;
 mod task;
+mod tree;
 
 pub use keeper::{Event, Keeper, Outlets, StartError, remove_left, start};
 pub use probe::{WallState, probe};

@@ -148,7 +148,7 @@ fn control_groups(by_root: bool) -> Vec<Wall> {
         (
             Controller::Memory,
             "memory limit",
-            "the default bounds each process; `--limit memory=` is refused",
+            "each process is bounded, and their sum looked at from time to time; `--limit memory=` is refused",
         ),
         (
             Controller::Pids,

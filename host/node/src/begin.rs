@@ -20,6 +20,7 @@ use crate::load::{is_executable, read_file};
 use crate::machine::{FIXED_ENVIRONMENT, Machine, Starter, TakenIds, UserError};
 use crate::plan::{INSTALL_DIR, Plan};
 use crate::running::{Running, Tail};
+use crate::sweep::sweep;
 
 /// The most that the files of one task take in its jail, in bytes.
 const INSTALL_BYTES_MAX: u64 = 512 << 20;
@@ -86,7 +87,10 @@ pub fn begin<'s>(
     let recipe = recipe(plan, grant, machine, &draft, who, install);
     let journal = store.journal();
     journal.reserve()?;
+    sweep(store, machine.by_root());
     let spool = store.create_run(draft.run)?;
+    // ORDER: marked before the intent is on record, so that whoever finds the intent without an end finds the mark.
+    let mark = store.mark_active(draft.run)?;
     let started = (|| {
         let stdout = spool.create_file(SpoolFile::Stdout)?;
         let stderr = spool.create_file(SpoolFile::Stderr)?;
@@ -124,11 +128,13 @@ pub fn begin<'s>(
             by_root: machine.by_root(),
             wall_ms: grant.limits().wall().ms(),
             live,
+            mark,
             _exclusive: exclusive,
         }),
         Err(error) => {
             // The journal says what became of it; an empty spool would say nothing more.
             let _ = spool.abandon();
+            let _ = mark.done();
             Err(error)
         }
     }

@@ -18,6 +18,7 @@ mod begin;
 mod draft;
 mod ended;
 mod running;
+mod sweep;
 
 mod machine;
 

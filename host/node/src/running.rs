@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use host_core::{Artifact, Digest, LimitName, Record, RunId, Status};
 use host_jail::{Event, Keeper, LeftFile, Report, SetupError, SetupKind};
-use host_store::{Exclusive, Journal, JournalError, ReadRunError, RunSpool, SpoolFile};
+use host_store::{ActiveRun, Exclusive, Journal, JournalError, ReadRunError, RunSpool, SpoolFile};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -56,6 +56,7 @@ pub struct Running<'s> {
     pub(crate) by_root: bool,
     pub(crate) wall_ms: u64,
     pub(crate) live: [Tail; 2],
+    pub(crate) mark: ActiveRun,
     pub(crate) _exclusive: Option<Exclusive>,
 }
 
@@ -167,6 +168,8 @@ impl Running<'_> {
             appended => appended,
         };
         appended.map_err(|source| FinishError::Journal { run, source })?;
+        // A mark that stays is found at the next start, which records the end once more and harms nothing.
+        let _ = self.mark.done();
         Ok(ended.finished)
     }
 }

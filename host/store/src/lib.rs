@@ -17,6 +17,7 @@ mod walk;
 mod content;
 mod staging;
 
+mod active;
 mod exclusive;
 mod journal;
 mod spool;
@@ -32,6 +33,7 @@ mod lab;
 
 pub use cap_std::fs::Dir;
 
+pub use crate::active::ActiveRun;
 pub use crate::content::ReadContentError;
 pub use crate::disk::DiskError;
 pub use crate::exclusive::{Exclusive, ExclusiveError};

@@ -20,6 +20,7 @@ use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
 use crate::sys::{self, Cloned, Forked};
 use crate::task::Streams;
+use crate::tree::Tree;
 
 impl<'a> Run<'a> {
     /// Makes control groups, mounts and init, and lets init go.
@@ -59,6 +60,8 @@ impl<'a> Run<'a> {
                 channel_closed: false,
                 out: None,
                 cpu_used: Duration::ZERO,
+                tree: Tree::default(),
+                looked: now(),
             }),
             Err(error) => {
                 groups.kill();
@@ -175,7 +178,7 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     let memory = if groups.binds(Controller::Memory) {
         "control group"
     } else {
-        "per process, by RLIMIT_DATA"
+        "each process by RLIMIT_DATA, and their sum looked at from time to time"
     };
     let processes = if groups.binds(Controller::Pids) {
         "control group"
@@ -185,7 +188,7 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     let cpu = if groups.cpu_used().is_some() {
         "control group"
     } else {
-        "summed over the processes"
+        "summed over the processes from time to time"
     };
     [
         ("user", user),

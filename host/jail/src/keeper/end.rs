@@ -117,7 +117,10 @@ impl Run<'_> {
 
     /// The ending, with what the kernel counted taken into account.
     fn judge(&mut self, unkillable: bool) -> Ending {
-        self.cpu_used = self.groups.cpu_used().unwrap_or(self.cpu_used);
+        self.cpu_used = self
+            .groups
+            .cpu_used()
+            .unwrap_or_else(|| self.tree.cpu_used());
         let by_kernel = matches!(
             self.ending,
             None | Some(Ending::Exited { .. } | Ending::Signalled { .. })

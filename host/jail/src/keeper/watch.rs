@@ -10,14 +10,18 @@ use rustix::process::Signal;
 use rustix::time::Timespec;
 
 use super::{DEATH_WAIT_MAX, Run, SAY_OUTPUT, now};
+use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
-use crate::cpu;
 use crate::report::{Ending, Report};
 use crate::setup::SetupError;
 use crate::streams::{self, Moved};
 
 /// The longest pause between two looks at the CPU time that was used.
 const CPU_LOOK_MAX: Duration = Duration::from_secs(1);
+/// The same where memory has to be looked at too.
+const TREE_LOOK_MAX: Duration = Duration::from_millis(100);
+/// The shortest pause between two looks at every process.
+const TREE_LOOK_MIN: Duration = Duration::from_millis(40);
 /// The shortest, so that looking costs little.
 const CPU_LOOK_MIN: Duration = Duration::from_millis(20);
 
@@ -98,7 +102,12 @@ impl<'a> Run<'a> {
         let left = self.cpu_limit().saturating_sub(self.cpu_used);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let soonest = left / u32::try_from(cores).unwrap_or(1);
-        wall.min(soonest.clamp(CPU_LOOK_MIN, CPU_LOOK_MAX))
+        let longest = if self.groups.binds(Controller::Memory) {
+            CPU_LOOK_MAX
+        } else {
+            TREE_LOOK_MAX
+        };
+        wall.min(soonest.clamp(CPU_LOOK_MIN, longest))
     }
 
     fn wall_limit(&self) -> Duration {
@@ -196,10 +205,7 @@ impl<'a> Run<'a> {
         if let Some(killed) = self.killed {
             return now() - killed >= DEATH_WAIT_MAX;
         }
-        self.cpu_used = self
-            .groups
-            .cpu_used()
-            .unwrap_or_else(|| cpu::of_tree(self.init.pid));
+        self.look_at_usage();
         if now() - self.started >= self.wall_limit() {
             self.kill(Ending::Limit {
                 name: LimitName::Wall,
@@ -208,12 +214,26 @@ impl<'a> Run<'a> {
             self.kill(Ending::Limit {
                 name: LimitName::Cpu,
             });
-        } else if self.groups.memory_kills() > 0 {
+        } else if self.groups.memory_kills() > 0
+            || (!self.groups.binds(Controller::Memory)
+                && self.tree.memory_held() > self.recipe.limits.memory().bytes())
+        {
             self.kill(Ending::Limit {
                 name: LimitName::Memory,
             });
         }
         false
+    }
+
+    /// Reads what the run has used: from its control groups, or process by process, which costs more.
+    fn look_at_usage(&mut self) {
+        let counted = self.groups.cpu_used();
+        let needs_tree = counted.is_none() || !self.groups.binds(Controller::Memory);
+        if needs_tree && now() - self.looked >= TREE_LOOK_MIN {
+            self.looked = now();
+            self.tree.look(self.init.pid);
+        }
+        self.cpu_used = counted.unwrap_or_else(|| self.tree.cpu_used());
     }
 }
 

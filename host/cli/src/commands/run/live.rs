@@ -26,8 +26,8 @@ const TICK: Duration = Duration::from_millis(120);
 /// How long beyond its wall limit, or beyond an interrupt, a run's keeper may take before it is killed itself. Making
 /// the mounts of a run can hang on a file system that does not answer.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(15);
-/// How much output is shown at once, in bytes.
-const PIECE_BYTES: usize = 64 * 1024;
+/// How much output is shown at once, in bytes: what a pipe that has room takes without waiting (PIPE_BUF).
+const PIECE_BYTES: usize = 4096;
 
 /// A run that was followed to its end.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(super) fn follow(
         }
         if heard {
             let event = running.next();
-            view.show_output(&mut running)
+            view.show_output(&mut running, signals, interrupted.is_some())
                 .map_err(|error| unread(&error))?;
             if event != Event::Output {
                 break;
@@ -76,7 +76,7 @@ pub(super) fn follow(
         }
         view.tick();
     }
-    view.show_output(&mut running)
+    view.show_output(&mut running, signals, interrupted.is_some())
         .map_err(|error| unread(&error))?;
     let stdout_shown = view.finish();
     let ended_line = view.ended_line;
@@ -117,7 +117,7 @@ fn wait(running: &Running<'_>, signals: &Signals, patience: Option<Duration>) ->
 }
 
 /// The signals that end a run, each as a byte on a socket of its own.
-pub(super) struct Signals([(u8, UnixStream); 3]);
+pub(super) struct Signals(Vec<(u8, UnixStream)>);
 
 impl Signals {
     /// Catches interrupts from now on.
@@ -131,7 +131,14 @@ impl Signals {
             signal_hook::low_level::pipe::register(signal, sender)?;
             Ok((number, receiver))
         };
-        let heard = (|| Ok([listen(SIGINT, 2)?, listen(SIGTERM, 15)?, listen(SIGHUP, 1)?]))();
+        let heard = (|| {
+            let mut heard = vec![listen(SIGINT, 2)?, listen(SIGTERM, 15)?];
+            // Under nohup the end of the terminal is no interrupt.
+            if !is_ignored(SIGHUP) {
+                heard.push(listen(SIGHUP, 1)?);
+            }
+            Ok(heard)
+        })();
         let failed = |error: io::Error| {
             Failure::plain(Exit::Machine, format!("signals cannot be heard: {error}"))
         };
@@ -148,6 +155,14 @@ impl Signals {
             .find(|(_, receiver)| come(receiver, &mut byte))
             .map(|(number, _)| *number)
     }
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// What is shown of a run while it goes on.
@@ -225,9 +240,16 @@ impl View {
         }
     }
 
-    fn show_output(&mut self, running: &mut Running<'_>) -> io::Result<()> {
+    /// Shows what there is. A reader that does not read must not keep an interrupt from being heard, and after one
+    /// nobody waits for it.
+    fn show_output(
+        &mut self,
+        running: &mut Running<'_>,
+        signals: &Signals,
+        interrupted: bool,
+    ) -> io::Result<()> {
         for stream in [StreamName::Stderr, StreamName::Stdout] {
-            loop {
+            while self.has_room(stream, signals, interrupted) {
                 let mut piece = std::mem::take(&mut self.piece);
                 let read = running.read(stream, &mut piece);
                 let shown = read.as_ref().map_or(0, |read| *read);
@@ -239,6 +261,33 @@ impl View {
             }
         }
         Ok(())
+    }
+
+    /// Waits until a piece can be written to where `stream` is shown; not, when an interrupt comes first.
+    fn has_room(&self, stream: StreamName, signals: &Signals, interrupted: bool) -> bool {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let to_stderr = stream == StreamName::Stderr && self.printer.mode() != OutputMode::Jsonl;
+        let target = if to_stderr {
+            stderr.as_fd()
+        } else {
+            stdout.as_fd()
+        };
+        let heard = signals
+            .0
+            .iter()
+            .map(|(_, receiver)| PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN));
+        let mut polled: Vec<PollFd<'_>> = [PollFd::from_borrowed_fd(target, PollFlags::OUT)]
+            .into_iter()
+            .chain(heard)
+            .collect();
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let _ = rustix::event::poll(&mut polled, interrupted.then_some(&at_once));
+        polled
+            .first()
+            .is_some_and(|target| !target.revents().is_empty())
     }
 
     fn show(&mut self, stream: StreamName, bytes: &[u8]) {
