@@ -29,12 +29,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             .note(&format!("this is a bug in host, please report it: {panic}"));
     }));
     let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or(Exit::Bug);
-    // A result that did not reach its reader is not done.
-    let exit = if exit == Exit::Done && !printer::all_printed() {
-        Exit::Machine
-    } else {
-        exit
-    };
+    if !printer::all_printed() {
+        Printer::new(OutputMode::Human, true).note("error: not everything could be printed");
+        // A result that did not reach its reader is not done.
+        let exit = if exit == Exit::Done {
+            Exit::Machine
+        } else {
+            exit
+        };
+        return ExitCode::from(exit.code());
+    }
     ExitCode::from(exit.code())
 }
 

@@ -176,3 +176,92 @@ impl JailRecipe {
             .any(|shown| path != shown && path.starts_with(shown))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening(path: &str, writable: bool) -> Opening {
+        Opening {
+            path: path.into(),
+            writable,
+            optional: false,
+            capabilities: vec![format!("fs.read:{path}")],
+        }
+    }
+
+    fn recipe(openings: Vec<Opening>) -> JailRecipe {
+        JailRecipe {
+            run: RunId::from_parts(1, [0; 10]),
+            who: Who::Throwaway { id: 2_000_000_000 },
+            user_name: "task".to_owned(),
+            appear_root: false,
+            system_paths: vec!["/opt/tools".into()],
+            openings,
+            never: Vec::new(),
+            install: Vec::new(),
+            program: "/task/init.sh".into(),
+            environment: Vec::new(),
+            stdin: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn what_lies_above_is_mounted_first_and_keeps_its_place_in_the_list() {
+        let recipe = recipe(vec![
+            opening("/a/b/c", false),
+            opening("/a", true),
+            opening("/x/y", false),
+        ]);
+        let order: Vec<(usize, &str)> = recipe
+            .openings_in_order()
+            .into_iter()
+            .map(|(index, opening)| (index, opening.path.to_str().unwrap()))
+            .collect();
+        assert_eq!(order, [(1, "/a"), (2, "/x/y"), (0, "/a/b/c")]);
+    }
+
+    #[test]
+    fn a_grant_of_everything_leaves_the_jails_own_directories_alone() {
+        let top = ["etc", "proc", "tmp", "srv"].map(str::to_owned);
+        let expanded =
+            recipe(vec![opening("/", true), opening("/home", false)]).without_root_opening(&top);
+        let paths: Vec<(&str, bool)> = expanded
+            .openings
+            .iter()
+            .map(|opening| (opening.path.to_str().unwrap(), opening.writable))
+            .collect();
+        assert_eq!(paths, [("/etc", true), ("/srv", true), ("/home", false)]);
+    }
+
+    #[test]
+    fn a_path_is_shown_when_something_above_it_is() {
+        let recipe = recipe(Vec::new());
+        let opened = [opening("/srv/app", false)];
+        let shown = |path: &str| recipe.shown_from_machine(Path::new(path), opened.iter());
+        assert!(shown("/usr/share") && shown("/opt/tools/x") && shown("/srv/app/data"));
+        assert!(!shown("/srv/app") && !shown("/srv/application") && !shown("/usr"));
+    }
+
+    #[test]
+    fn the_task_sees_one_user_whoever_it_is() {
+        let run_as = Who::RunAs {
+            uid: 33,
+            gid: 34,
+            groups: vec![50],
+        };
+        let seen = |who: Who, appear_root: bool| {
+            JailRecipe {
+                who,
+                appear_root,
+                ..recipe(Vec::new())
+            }
+            .inside()
+        };
+        assert_eq!(seen(Who::Throwaway { id: 9 }, false), (1000, 1000));
+        assert_eq!(seen(Who::Caller { uid: 501, gid: 20 }, false), (1000, 1000));
+        assert_eq!(seen(run_as.clone(), false), (33, 34));
+        assert_eq!(seen(run_as, true), (0, 0));
+    }
+}

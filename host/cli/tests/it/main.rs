@@ -19,6 +19,7 @@
 
 mod lab;
 
+mod attacks;
 mod bundles;
 mod errors;
 mod grants;
