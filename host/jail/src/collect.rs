@@ -48,6 +48,7 @@ pub(crate) fn collect(out: &OwnedFd, into: &OwnedFd, bytes_max: u64) -> io::Resu
 }
 
 impl Collected {
+    /// Lists a directory, which a task may have closed to everyone, itself and thereby us included.
     fn directory(
         &mut self,
         directory: &OwnedFd,
@@ -55,6 +56,8 @@ impl Collected {
         depth: usize,
         into: &OwnedFd,
     ) -> io::Result<()> {
+        // Only an ordinary user needs it, who then owns the directory; whoever does not will see on listing it.
+        let _ = rustix::fs::fchmod(directory, Mode::RWXU);
         let mut names = Vec::new();
         for entry in Dir::new(directory.try_clone()?)? {
             let name = entry?.file_name().to_bytes().to_vec();

@@ -43,7 +43,7 @@ pub(crate) struct NewArgs {
     /// Where to write the private key [default: `key` in the directory of settings]
     file: Option<PathBuf>,
 
-    /// Whose key it is, for people [default: USER@MACHINE]
+    /// Whose key it is, for people (USER@MACHINE where nothing is said)
     #[arg(long, value_name = "C")]
     comment: Option<String>,
 }

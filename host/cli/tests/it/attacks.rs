@@ -166,8 +166,8 @@ fn a_mount_that_is_made_during_a_run_does_not_appear_inside() {
     assert_eq!(ran.text(), "go\nsub\nold\n");
 }
 
-/// `/var/tmp` was a link in the jail's root before it was moved into place, so that mount points below it were made
-/// in the machine's `/tmp`, and through a link there in any directory.
+/// `/var/tmp` was a link to `/tmp` in the jail's root, and mount points were made below it while that root was attached
+/// nowhere: in the machine's `/tmp`, and through a link there in any directory.
 #[test]
 fn a_grant_below_var_tmp_makes_nothing_on_the_machine() {
     let lab = Lab::new();
@@ -245,7 +245,8 @@ print("done")"#,
     assert!((100..900).contains(&back.len()), "{} files", back.len());
 }
 
-/// host's own places were known by their paths alone, so that another mount of them was granted like anything else.
+/// host's own places were hidden and held only where they themselves lie, so that another mount of them below a grant
+/// was open, for writing too.
 #[test]
 fn another_mount_of_hosts_own_place_is_no_way_into_it() {
     let lab = Lab::new();
@@ -353,7 +354,8 @@ fn many_asks_that_cannot_be_had_lose_nothing_of_the_run() {
     assert_eq!(record["grant"], json!([]));
 }
 
-/// The directory for results was opened by its name again after the run, which its owner could have closed.
+/// The directory for results was opened a second time after the run, when its owner could have closed it, and what
+/// an ordinary user's run had said was lost with what it had left.
 #[test]
 fn a_task_that_closes_its_directory_for_results_loses_nothing() {
     let lab = Lab::new();
@@ -380,7 +382,7 @@ fn a_record_that_cannot_be_printed_is_no_success() {
     }
 }
 
-/// A user of the machine that appears as root had no map for itself, and its run never started.
+/// Init became user 0 of a map that did not hold it for a granted user, so that such a run never started.
 #[test]
 fn a_granted_user_can_look_like_root() {
     let lab = Lab::new();
