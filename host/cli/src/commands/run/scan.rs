@@ -5,6 +5,7 @@
 //! parse afterwards, and what it cannot place it leaves alone.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::{CommandFactory, ValueEnum};
 
@@ -43,7 +44,6 @@ pub(crate) fn output_mode(arguments: &[String]) -> Option<OutputMode> {
 
 /// Finds bundle and task; nothing if this is not `host run` with a bundle.
 pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
-    let flags = Flags::of_run();
     let mut words = Vec::new();
     let mut named = Named::default();
     let mut arguments = arguments.iter().skip(1);
@@ -57,7 +57,7 @@ pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
                 .split_once('=')
                 .map_or((flag, None), |(flag, value)| (flag, Some(value)));
             // An option that is not ours is one of the task's, which have values as a rule.
-            let value = if inline.is_none() && flags.takes_value(flag).unwrap_or(true) {
+            let value = if inline.is_none() && takes_value(flag).unwrap_or(true) {
                 arguments.next().map(String::as_str)
             } else {
                 inline
@@ -78,38 +78,40 @@ pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
     Some(named)
 }
 
-/// Our own flags of `host run`.
-struct Flags(Vec<(String, bool)>);
-
-impl Flags {
-    fn of_run() -> Self {
+/// Our own flags of `host run`, and whether they take a value.
+fn flags() -> &'static [(String, bool)] {
+    static FLAGS: OnceLock<Vec<(String, bool)>> = OnceLock::new();
+    FLAGS.get_or_init(|| {
         let command = Cli::command();
-        let run = command.find_subcommand("run").cloned().unwrap_or_default();
-        let all = command.get_arguments().chain(run.get_arguments());
-        let long = all.filter_map(|argument| {
-            Some((
-                argument.get_long()?.to_owned(),
-                argument.get_action().takes_values(),
-            ))
-        });
-        Self(long.collect())
-    }
+        let own = command.get_arguments();
+        let run = command
+            .find_subcommand("run")
+            .into_iter()
+            .flat_map(clap::Command::get_arguments);
+        own.chain(run)
+            .filter_map(|flag| {
+                Some((
+                    flag.get_long()?.to_owned(),
+                    flag.get_action().takes_values(),
+                ))
+            })
+            .collect()
+    })
+}
 
-    fn takes_value(&self, flag: &str) -> Option<bool> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == flag)
-            .map(|(_, takes)| *takes)
-    }
+fn takes_value(flag: &str) -> Option<bool> {
+    flags()
+        .iter()
+        .find(|(name, _)| name == flag)
+        .map(|(_, takes)| *takes)
 }
 
 /// The names of our own long flags, which no option of a task replaces.
 pub(super) fn own_flags() -> Vec<String> {
     let built_in = ["help", "version"].map(str::to_owned);
-    Flags::of_run()
-        .0
-        .into_iter()
-        .map(|(name, _)| name)
+    flags()
+        .iter()
+        .map(|(name, _)| name.clone())
         .chain(built_in)
         .collect()
 }
