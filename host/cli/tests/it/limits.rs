@@ -145,11 +145,59 @@ fn memory_has_a_default_limit_that_holds() {
             record["walls"]["memory"]
                 .as_str()
                 .unwrap()
-                .contains("per process"),
+                .contains("each process"),
             "{}",
             record["walls"]
         );
     }
+}
+
+/// Memory that processes share is no data of any of them, and once counted for nobody.
+#[test]
+fn memory_that_is_shared_is_held_to_the_limit_too() {
+    let lab = Lab::new();
+    let module = lab.python(
+        "import mmap, time
+shared = mmap.mmap(-1, 1 << 30)
+for _ in range(256):
+    shared.write(b'x' * (4 << 20))
+time.sleep(5)
+print('ate all')
+",
+    );
+    let record = lab
+        .run(&["--output", "json", "run", &module])
+        .exits(1)
+        .record();
+    assert_eq!(record["outcome"]["limit"], "memory", "{record}");
+}
+
+/// A process that nobody waits for took its CPU time with it.
+#[test]
+fn cpu_time_of_children_that_nobody_waits_for_counts() {
+    let lab = Lab::new();
+    let module = lab.python(
+        "import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+        os._exit(0)
+    try:
+        os.waitpid(child, 0)
+    except ChildProcessError:
+        pass
+print('burnt all')
+",
+    );
+    let record = lab
+        .run(&["--output", "json", "run", &module, "--limit", "cpu=1s"])
+        .exits(1)
+        .record();
+    assert_eq!(record["outcome"]["limit"], "cpu", "{record}");
 }
 
 #[test]
