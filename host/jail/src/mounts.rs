@@ -59,7 +59,7 @@ pub(crate) struct Tree {
     pub(crate) root: OwnedFd,
     /// Files and directories from the machine, parents first.
     pub(crate) attach: Vec<Attach>,
-    /// The writable file system whose parts become `/tmp`, `/work`, `/out` and `/dev/shm`.
+    /// The writable file system whose parts become `/tmp`, `/scratch`, `/out` and `/dev/shm`.
     pub(crate) scratch: OwnedFd,
     /// Absolute places inside that are covered: whether it is a directory, and the place.
     pub(crate) hidden: Vec<PathBuf>,

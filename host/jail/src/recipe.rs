@@ -82,13 +82,13 @@ pub const INSTALL_DIR: &str = "/task";
 /// Where the task leaves files that shall come back, inside.
 pub const OUT_DIR: &str = "/out";
 /// The scratch directory in which the program starts, inside.
-pub const WORK_DIR: &str = "/work";
+pub const WORK_DIR: &str = "/scratch";
 
 /// The directories of the machine that native programs see, read only.
 pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 
 /// Top-level directories that the jail makes for itself, so that a grant of `/` leaves them alone.
-const OWN_TOP: [&str; 8] = ["proc", "sys", "dev", "tmp", "run", "work", "out", "task"];
+const OWN_TOP: [&str; 8] = ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
 
 /// A jail to be made.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ use crate::setup::{SetupError, WallStep};
 pub(crate) const SCRATCH_PARTS: [(&str, &str); 5] = [
     ("tmp", "/tmp"),
     ("tmp", "/var/tmp"),
-    ("work", "/work"),
+    ("scratch", "/scratch"),
     ("out", "/out"),
     ("shm", "/dev/shm"),
 ];
@@ -39,7 +39,7 @@ const DIRECTORIES: [&str; 14] = [
     "dev/shm",
     "tmp",
     "run",
-    "work",
+    "scratch",
     "out",
     "task",
     "var",
@@ -191,7 +191,7 @@ fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
         group.push_str("root:x:0:\n");
     }
     passwd.push_str(&format!(
-        "{name}:x:{uid}:{gid}::/work:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
+        "{name}:x:{uid}:{gid}::/scratch:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
     ));
     group.push_str(&format!("{name}:x:{gid}:\nnogroup:x:65534:\n"));
     for (file, text) in [

@@ -15,7 +15,7 @@ pub(crate) const FIXED_ENVIRONMENT: [(&str, &str); 5] = [
         "PATH",
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     ),
-    ("HOME", "/work"),
+    ("HOME", "/scratch"),
     ("LANG", "C.UTF-8"),
     ("TMPDIR", "/tmp"),
     ("HOST_OUT", "/out"),

@@ -203,7 +203,7 @@ print('burnt all')
 #[test]
 fn memory_of_scratch_files_counts_as_scratch() {
     let lab = Lab::new();
-    let module = lab.shell("head -c 3000000 /dev/zero > /tmp/a && echo one; head -c 3000000 /dev/zero > /work/b 2>/dev/null && echo two; head -c 3000000 /dev/zero > /dev/shm/c 2>/dev/null && echo three; true");
+    let module = lab.shell("head -c 3000000 /dev/zero > /tmp/a && echo one; head -c 3000000 /dev/zero > /scratch/b 2>/dev/null && echo two; head -c 3000000 /dev/zero > /dev/shm/c 2>/dev/null && echo three; true");
     let ran = lab
         .run(&["run", &module, "--limit", "scratch=4MiB"])
         .exits(0)
@@ -214,7 +214,7 @@ fn memory_of_scratch_files_counts_as_scratch() {
 #[test]
 fn many_small_files_reach_the_limit_of_inodes() {
     let lab = Lab::new();
-    let module = lab.python("n = 0\ntry:\n    while n < 5000:\n        open(f'/work/{n}', 'w').close()\n        n += 1\nexcept OSError as error:\n    print(error.strerror)\nprint(n < 200)");
+    let module = lab.python("n = 0\ntry:\n    while n < 5000:\n        open(f'/scratch/{n}', 'w').close()\n        n += 1\nexcept OSError as error:\n    print(error.strerror)\nprint(n < 200)");
     let ran = lab
         .run(&["run", &module, "--limit", "inodes=200"])
         .exits(0)

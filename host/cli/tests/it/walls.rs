@@ -105,7 +105,7 @@ fn the_environment_is_what_was_promised_and_no_more() {
         .env("HOST_IT_SECRET", "leaked")
         .run();
     let expected = json!({
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/work", "LANG": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/scratch", "LANG": "C.UTF-8",
         "TMPDIR": "/tmp", "HOST_OUT": "/out", "PT_a": "1", "PT__task": "demo",
     });
     let mut value = ran.exits(0).record()["value"].clone();
@@ -287,7 +287,7 @@ fn no_file_gets_a_set_id_bit() {
         r#"{PROBE}
 os.umask(0)
 found = {{}}
-for place in ["/work", "/out", "{data}"]:
+for place in ["/scratch", "/out", "{data}"]:
     name = lambda n: place + "/" + n
     open(name("plain"), "w").close()
     f = os.open(name("plain"), os.O_RDWR)
@@ -375,7 +375,7 @@ for path in ["/proc/kcore", "/proc/kallsyms", "/proc/kmsg", "/proc/keys", "/proc
 #[test]
 fn the_jail_has_places_of_its_own_and_the_name_of_the_machine() {
     let lab = Lab::new();
-    let module = lab.shell("hostname; pwd; echo ~; umask; ulimit -c; cat /etc/hostname; ls -A /work /tmp /out /dev/shm | grep -v : ; cat /etc/passwd | wc -l; touch /work/a /tmp/b /out/c /dev/shm/d && echo wrote; rm /out/c; cd / && ls -d bin dev etc lib out proc task tmp usr work | wc -l");
+    let module = lab.shell("hostname; pwd; echo ~; umask; ulimit -c; cat /etc/hostname; ls -A /scratch /tmp /out /dev/shm | grep -v : ; cat /etc/passwd | wc -l; touch /scratch/a /tmp/b /out/c /dev/shm/d && echo wrote; rm /out/c; cd / && ls -d bin dev etc lib out proc scratch task tmp usr | wc -l");
     let output = lab.record(&[&module])["value"]["_output"].clone();
     let name = rustix::system::uname()
         .nodename()
@@ -384,14 +384,14 @@ fn the_jail_has_places_of_its_own_and_the_name_of_the_machine() {
         .to_owned();
     assert_eq!(
         output,
-        format!("{name}\n/work\n/work\n0022\n0\n{name}\n\n\n\n3\nwrote\n10\n")
+        format!("{name}\n/scratch\n/scratch\n0022\n0\n{name}\n\n\n\n3\nwrote\n10\n")
     );
 }
 
 #[test]
 fn scratch_is_gone_with_its_run() {
     let lab = Lab::new();
-    let module = lab.shell("ls -A /work /tmp | grep -c left; touch /work/left /tmp/left");
+    let module = lab.shell("ls -A /scratch /tmp | grep -c left; touch /scratch/left /tmp/left");
     for _ in 0..2 {
         assert_eq!(lab.run(&["run", &module]).exits(0).text(), "0\n");
     }
