@@ -211,33 +211,33 @@ impl View {
         })
     }
 
+    /// Draws the sign of life, on a line of its own.
     fn tick(&mut self) {
-        if !self.printer.shows_progress() || self.started.elapsed() < QUIET {
+        let elapsed = self.started.elapsed();
+        if !self.printer.shows_progress() || elapsed < QUIET || !self.ended_line {
             return;
         }
-        let name = &self.name;
         let spinner = self.spinner.get_or_insert_with(|| {
             let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            spinner.set_style(style);
-            spinner.set_message(name.clone());
+            let style = ProgressStyle::with_template("{spinner} {msg}");
+            spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             spinner
         });
+        spinner.set_message(format!("{}  {} s", self.name, elapsed.as_secs()));
         spinner.tick();
     }
 
     fn stopping(&mut self) {
-        let name = &self.name;
-        self.words(|printer| printer.note(&format!("stopping `{name}` ...")));
+        let words = format!("stopping `{}` ...", self.name);
+        self.words(|printer| printer.note(&words));
     }
 
-    /// Prints with the spinner out of the way.
-    fn words(&self, print: impl FnOnce(Printer)) {
-        match &self.spinner {
-            Some(spinner) => spinner.suspend(|| print(self.printer)),
-            None => print(self.printer),
+    /// Prints with the spinner out of the way; the next tick draws it again, if the line is ended by then.
+    fn words(&mut self, print: impl FnOnce(Printer)) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
         }
+        print(self.printer);
     }
 
     /// Shows what there is. A reader that does not read must not keep an interrupt from being heard, and after one
