@@ -100,8 +100,9 @@ impl<'a> Run<'a> {
         }
         let wall = self.wall_limit().saturating_sub(now() - self.started);
         let left = self.cpu_limit().saturating_sub(self.cpu_used);
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let soonest = left / u32::try_from(cores).unwrap_or(1);
+        // Asked of the kernel alone: the standard library would read the control groups' files, each time.
+        let cores = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+        let soonest = left / cores.max(1);
         let longest = if self.groups.binds(Controller::Memory) {
             CPU_LOOK_MAX
         } else {
