@@ -143,12 +143,10 @@ impl Hierarchies {
             let path = parent.join(&name);
             // An ordinary user may not make groups here: then the namespace alone kills the tree.
             if fs::create_dir(&path).is_ok() {
-                groups.unified_fd = Some(rustix::fs::open(
-                    &path,
-                    OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )?);
+                let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let opened = rustix::fs::open(&path, how, Mode::empty());
                 groups.unified = Some(path);
+                groups.unified_fd = Some(opened.inspect_err(|_| groups.remove())?);
             }
         }
         for (controller, parent) in &self.legacy {

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::mountinfo;
-use crate::read::read_text;
+use crate::mountinfo::{self, Mount};
+use crate::read::read_mountinfo;
 use crate::recipe::Opening;
 use crate::setup::SetupError;
 
@@ -107,7 +107,9 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
         stat,
         hidden: Vec::new(),
     };
-    let own = own_places_seen(path, &never);
+    let mounts = read_mountinfo().map_err(|cause| SetupError::opening(step(), cause))?;
+    let mounts = mountinfo::read(&mounts);
+    let own = own_places_seen(&mounts, path, &never);
     if own.iter().any(|seen| path.starts_with(seen)) {
         return Err(SetupError::unfit(
             step(),
@@ -120,7 +122,10 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
                 .map_err(|cause| SetupError::unfit(step(), &cause))?;
             refuse_set_id_files(path, &guarded)?;
         }
-        guarded.hidden = own.into_iter().chain(kernel_mounts_below(path)).collect();
+        guarded.hidden = own
+            .into_iter()
+            .chain(kernel_mounts_below(&mounts, path))
+            .collect();
     } else if opening.writable && lends_rights(&guarded.fd, c"", &guarded.stat) {
         return Err(SetupError::unfit(step(), "it is a set-id program"));
     }
@@ -283,11 +288,10 @@ fn refuse_own_inside(path: &Path, seen: &[PathBuf], never: &[PathBuf]) -> Result
 }
 
 /// Where host's own places are seen at or below `path`, mounted under another name too.
-fn own_places_seen(path: &Path, never: &[Never]) -> Vec<PathBuf> {
-    let mounts = mountinfo::read(&read_text("/proc/self/mountinfo").unwrap_or_default());
+fn own_places_seen(mounts: &[Mount], path: &Path, never: &[Never]) -> Vec<PathBuf> {
     let seen = never
         .iter()
-        .flat_map(|place| mountinfo::seen_below(&mounts, path, &place.path));
+        .flat_map(|place| mountinfo::seen_below(mounts, path, &place.path));
     let mut seen: Vec<PathBuf> = seen.collect();
     seen.sort();
     seen.dedup();
@@ -295,15 +299,14 @@ fn own_places_seen(path: &Path, never: &[Never]) -> Vec<PathBuf> {
 }
 
 /// Mounts strictly below `path` that are faces of the kernel.
-fn kernel_mounts_below(path: &Path) -> Vec<PathBuf> {
-    let mounts = mountinfo::read(&read_text("/proc/self/mountinfo").unwrap_or_default());
+fn kernel_mounts_below(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
     let is_kernel = |kind: &str| {
         kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind)
     };
-    let below = mounts.into_iter().filter(|mount| {
+    let below = mounts.iter().filter(|mount| {
         is_kernel(&mount.kind) && mount.point != path && mount.point.starts_with(path)
     });
-    below.map(|mount| mount.point).collect()
+    below.map(|mount| mount.point.clone()).collect()
 }
 
 /// Refuses a writable tree with a file in it that lends its owner's rights: whoever may write to it could put

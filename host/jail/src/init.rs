@@ -133,7 +133,8 @@ impl Init<'_> {
             channel, streams, ..
         } = self;
         drop(streams);
-        if task::drop_capabilities().is_err() {
+        if let Err(error) = task::drop_capabilities() {
+            let _ = channel.say(&FromInit::Failed(error.bounded()), None);
             sys::leave(1);
         }
         loop {

@@ -15,6 +15,21 @@ pub(crate) fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(text)
 }
 
+/// Every mount of this process, or nothing at all: a list that was cut short would hide what must be seen.
+pub(crate) fn read_mountinfo() -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open("/proc/self/mountinfo")?;
+    file.take(KERNEL_FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > KERNEL_FILE_BYTES_MAX {
+        return Err(io::Error::other(
+            "there are more mounts than are ever looked at",
+        ));
+    }
+    // A mount point that is not UTF-8 must not hide the others.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The number that a file such as `memory.peak` holds.
 pub(crate) fn read_number(path: &Path) -> Option<u64> {
     read_text(path).ok()?.trim().parse().ok()

@@ -90,7 +90,13 @@ pub fn begin<'s>(
     sweep(store, machine.by_root());
     let spool = store.create_run(draft.run)?;
     // ORDER: marked before the intent is on record, so that whoever finds the intent without an end finds the mark.
-    let mark = store.mark_active(draft.run)?;
+    let mark = match store.mark_active(draft.run) {
+        Ok(mark) => mark,
+        Err(error) => {
+            let _ = spool.abandon();
+            return Err(error.into());
+        }
+    };
     let started = (|| {
         let stdout = spool.create_file(SpoolFile::Stdout)?;
         let stderr = spool.create_file(SpoolFile::Stderr)?;

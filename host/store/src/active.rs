@@ -47,14 +47,19 @@ impl Store {
     /// Marks a run as under way.
     ///
     /// # Errors
-    /// [`DiskError`], also when the run is marked already.
+    /// [`DiskError`] when the mark cannot be made.
     pub fn mark_active(&self, run: RunId) -> Result<ActiveRun, DiskError> {
         const DOING: &str = "mark the run as under way";
         let marks = self.marks().map_err(DiskError::when(DOING))?;
         let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let file =
-            open_file(&marks, &run.to_string(), how, FILE_MODE).map_err(DiskError::when(DOING))?;
+        // ORDER: locked under another name first, or a start in between would take it for nobody's.
+        let unlocked = format!("{run}.new");
+        let file = open_file(&marks, &unlocked, how, FILE_MODE).map_err(DiskError::when(DOING))?;
         try_lock(&file).map_err(DiskError::when(DOING))?;
+        // The spool of the run was made before, which happens once, so no other mark is replaced.
+        marks
+            .rename(&unlocked, &marks, run.to_string())
+            .map_err(DiskError::when(DOING))?;
         Ok(ActiveRun {
             run,
             marks,
