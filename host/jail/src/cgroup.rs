@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use host_core::RunId;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::Pid;
 
 use crate::read::{read_number, read_text};
 
@@ -219,12 +218,13 @@ impl RunGroups {
         self.unified_fd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Moves `init` into the version 1 groups, before it does anything.
-    pub(crate) fn attach(&self, init: Pid) -> io::Result<()> {
-        let pid = init.as_raw_nonzero().to_string();
-        self.legacy
-            .values()
-            .try_for_each(|group| write(&group.join("cgroup.procs"), &pid))
+    /// The version 1 groups, opened for init to [`join`].
+    pub(crate) fn to_join(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = |group: &PathBuf| -> io::Result<OwnedFd> {
+            let how = OFlags::WRONLY | OFlags::CLOEXEC;
+            Ok(rustix::fs::open(group.join("tasks"), how, Mode::empty())?)
+        };
+        self.legacy.values().map(open).collect()
     }
 
     /// Kills everything in the run at once, where version 2 can; the caller kills init too.
@@ -291,6 +291,15 @@ impl RunGroups {
             remove_group(group);
         }
     }
+}
+
+/// Moves this process, which has one thread, into an opened group of version 1.
+///
+/// A process that moves itself, by thread, is moved in microseconds. For any other the kernel first waits until no
+/// process of the machine is in the midst of a fork or an exec, which took 8 ms here (`cgroup_threadgroup_rwsem`).
+pub(crate) fn join(group: &OwnedFd) -> io::Result<()> {
+    rustix::io::write(group, b"0")?;
+    Ok(())
 }
 
 /// Kills and removes what a killed keeper left of `run`.

@@ -1,9 +1,9 @@
 //! Init, process 1 of the jail: puts up the walls from inside, starts the task, reaps, and says how it ended.
 //!
-//! ORDER (the step numbers of the measured prototype): go byte; groups, group and user id; the signal of
+//! ORDER (the step numbers of the measured prototype): go byte; control groups; groups, group and user id; the signal of
 //! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
 //! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
-//! pivot; loopback; limits; not dumpable; fork; then init gives up its own capabilities.
+//! pivot; loopback; limits; not dumpable; second go byte; fork; then init gives up its own capabilities.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +19,7 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{Gid, Uid};
 use seccompiler::BpfProgram;
 
+use crate::cgroup;
 use crate::channel::{Channel, Exit, FromInit};
 use crate::mounts::{self, Attach, Tree};
 use crate::recipe::{JailRecipe, Who};
@@ -36,6 +37,8 @@ pub(crate) struct Init<'a> {
     pub(crate) streams: Streams,
     pub(crate) filter: &'a BpfProgram,
     pub(crate) fallbacks: Fallbacks,
+    /// The version 1 control groups, which init joins before it does anything else.
+    pub(crate) groups: Vec<OwnedFd>,
     /// The tree that root made in the machine's namespace; an ordinary user's init makes its own.
     pub(crate) tree: Option<Tree>,
 }
@@ -48,6 +51,10 @@ impl Init<'_> {
         }
         if let Err(error) = self.wall_off() {
             self.fail(error);
+        }
+        // The jail stands; whether the program may start is not yet known.
+        if self.channel.await_go().is_err() {
+            sys::leave(1);
         }
         match sys::fork() {
             Ok(Forked::Child) => {
@@ -66,6 +73,9 @@ impl Init<'_> {
     }
 
     fn wall_off(&mut self) -> Result<(), SetupError> {
+        for group in self.groups.drain(..) {
+            cgroup::join(&group).step("join a control group")?;
+        }
         self.change_ids()?;
         self.die_with_keeper()?;
         rustix::process::umask(Mode::from_raw_mode(0o022));

@@ -80,10 +80,11 @@ pub struct Keeper {
 
 const SAY_OUTPUT: u8 = b'o';
 const SAY_ENDED: u8 = b'e';
+const HEAR_GO: u8 = b'g';
 const HEAR_CANCEL: u8 = b'c';
 
-/// Starts a keeper for `recipe` and returns at once.
-pub fn start(recipe: &JailRecipe, outlets: Outlets) -> Result<Keeper, StartError> {
+/// Forks a keeper that makes the jail of `recipe`, and returns at once. The program starts at [`Keeper::go`], not before.
+pub fn prepare(recipe: &JailRecipe, outlets: Outlets) -> Result<Keeper, StartError> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(StartError::Threads { threads });
@@ -110,6 +111,17 @@ pub fn remove_left(by_root: bool, run: &RunId) {
 }
 
 impl Keeper {
+    /// Lets the program start, as soon as its jail stands.
+    pub fn go(&self) {
+        self.tell(HEAR_GO);
+    }
+
+    /// Ends a run whose program was never let go, and waits until nothing is left of it.
+    pub fn call_off(self) {
+        self.cancel();
+        self.wait();
+    }
+
     /// The next event; waits for it.
     pub fn next(&self) -> Event {
         let mut byte = [0u8; 1];
@@ -125,8 +137,12 @@ impl Keeper {
 
     /// Asks for the run to be ended.
     pub fn cancel(&self) {
-        // A keeper that is gone has ended the run already.
-        let _ = rustix::net::send(&self.socket, &[HEAR_CANCEL], SendFlags::NOSIGNAL);
+        self.tell(HEAR_CANCEL);
+    }
+
+    fn tell(&self, word: u8) {
+        // A keeper that is gone has ended the run already, and its report says how.
+        let _ = rustix::net::send(&self.socket, &[word], SendFlags::NOSIGNAL);
     }
 
     /// Kills the keeper, and with it the run. For one that does not answer: what it would still do is not done.
@@ -134,8 +150,8 @@ impl Keeper {
         let _ = rustix::process::kill_process(self.pid, Signal::KILL);
     }
 
-    /// Waits until the keeper process itself is gone.
-    pub fn finish(self) {
+    /// Waits until the keeper process itself is gone; for one that is gone already it returns at once.
+    pub fn wait(&self) {
         let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
     }
 

@@ -1,9 +1,10 @@
 //! The jail: one run of one program, with what its recipe opens and nothing else.
 //!
-//! A [`JailRecipe`] is plain values. [`start`] forks a keeper for it, which stays outside the jail: it makes
+//! A [`JailRecipe`] is plain values. [`prepare`] forks a keeper for it, which stays outside the jail: it makes
 //! mounts and control groups, clones init into new namespaces, moves the output into files, keeps the
-//! clock, kills on a limit, and leaves a [`Report`]. Init is process 1 inside; it puts up the walls and
-//! starts the task, which gives up everything it has before the program's first instruction.
+//! clock, kills on a limit, and leaves a [`Report`]. Init is process 1 inside; it puts up the walls and,
+//! once the keeper is told to go, starts the task, which gives up everything it has before the program's
+//! first instruction.
 //!
 //! Nothing goes on when a required wall is missing: the report then says which, and why.
 //!
@@ -33,7 +34,7 @@ mod sys;
 mod task;
 mod tree;
 
-pub use keeper::{Event, Keeper, Outlets, StartError, remove_left, start};
+pub use keeper::{Event, Keeper, Outlets, StartError, prepare, remove_left};
 pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Who};
 pub use report::{Ending, LeftFile, Report, StreamKept};

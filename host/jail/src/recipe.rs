@@ -1,7 +1,7 @@
 //! What one jail shall be, as plain values: who runs, what is mounted, what starts, what it may use up.
 //!
 //! Nothing here touches the machine. A recipe is made by the path of a run from a grant, looked at in
-//! tests, and handed to [`crate::start`], which is the only thing that acts on it.
+//! tests, and handed to [`crate::prepare`], which is the only thing that acts on it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! From a plan to a running keeper: the intent made durable, the recipe written, the keeper started.
 //!
-//! INVARIANT: the line `intended` is on disk before anything starts. If it cannot be written nothing starts.
+//! INVARIANT: the line `intended` is on disk before the program starts. If it cannot be written it never does.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -110,19 +110,20 @@ pub fn begin<'s>(
                 file: spool.open_file(SpoolFile::Stderr)?,
             },
         ];
-        journal.append(&draft.intended(plan, &recipe))?;
         let outlets = Outlets {
             stdout: stdout.into(),
             stderr: stderr.into(),
             report: report.into(),
             artifacts: OwnedFd::from(artifacts),
         };
-        let keeper = host_jail::start(&recipe, outlets).inspect_err(|error| {
-            // The intent is on record, so that nothing came of it should be too.
-            let _ = journal.append(
-                &json!({"event": "abandoned", "run": draft.run, "reason": error.to_string()}),
-            );
-        })?;
+        // The jail is made while the disk takes the intent; the program waits for both.
+        let keeper = host_jail::prepare(&recipe, outlets)?;
+        if let Err(error) = journal.append(&draft.intended(plan, &recipe)) {
+            keeper.call_off();
+            return Err(error.into());
+        }
+        // ORDER: only now, with the intent durable.
+        keeper.go();
         Ok((keeper, live))
     })();
     match started {

@@ -135,7 +135,6 @@ impl Running<'_> {
     /// [`FinishError`] when the outcome cannot be kept.
     pub fn finish(self) -> Result<Finished, FinishError> {
         let run = self.draft.run;
-        self.keeper.finish();
         let failed = |source| FinishError::Spool { run, source };
         let report = read_report(&self.spool).map_err(failed)?;
         let stdout =
@@ -145,6 +144,8 @@ impl Running<'_> {
         let artifacts = match &report {
             Some(report) => keep_artifacts(&self.spool, &report.left).map_err(failed)?,
             None => {
+                // Init dies with it, and the rest with init.
+                self.keeper.wait();
                 host_jail::remove_left(self.by_root, &run);
                 Vec::new()
             }
@@ -170,6 +171,8 @@ impl Running<'_> {
         appended.map_err(|source| FinishError::Journal { run, source })?;
         // A mark that stays is found at the next start, which records the end once more and harms nothing.
         let _ = self.mark.done();
+        // Its last act was to say that the run has ended; by now it is gone too.
+        self.keeper.wait();
         Ok(ended.finished)
     }
 }

@@ -108,6 +108,7 @@ impl<'a> Run<'a> {
             streams,
             filter: &filter,
             fallbacks,
+            groups: groups.to_join().step("open the control groups")?,
             tree,
         };
         match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
@@ -119,12 +120,7 @@ impl<'a> Run<'a> {
                 drop(init);
                 let let_go = map_ids(recipe, cloned.pid)
                     .step("map the user of the jail")
-                    .and_then(|()| {
-                        groups
-                            .attach(cloned.pid)
-                            .step("move the run into its control groups")?;
-                        channel.go().step("start the run")
-                    });
+                    .and_then(|()| channel.go().step("start the run"));
                 if let Err(error) = let_go {
                     end_at_once(&cloned);
                     return Err(error);

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use host_core::LimitName;
 use rustix::event::{PollFd, PollFlags};
-use rustix::net::SendFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::Signal;
 use rustix::time::Timespec;
 
-use super::{DEATH_WAIT_MAX, Run, SAY_OUTPUT, now};
+use super::{DEATH_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
 use crate::report::{Ending, Report};
@@ -32,7 +33,7 @@ impl<'a> Run<'a> {
         let mut called_off = false;
         loop {
             let (ready, died) = self.wait(parent, called_off);
-            if ready.parent {
+            if ready.parent && !self.let_go(parent) {
                 called_off = true;
                 self.kill(Ending::Cancelled);
             }
@@ -51,30 +52,19 @@ impl<'a> Run<'a> {
     }
 
     fn wait(&self, parent: &OwnedFd, called_off: bool) -> (Ready, bool) {
-        let closed = self.init.pidfd.as_fd();
-        let (stdout, stderr) = (self.stdout.waiting(), self.stderr.waiting());
-        // A closed stream stands in the list as init's own descriptor, which changes nothing.
-        let mut polled = [
-            PollFd::from_borrowed_fd(closed, PollFlags::IN),
-            PollFd::new(
-                &self.channel,
-                if self.channel_closed {
-                    PollFlags::empty()
-                } else {
-                    PollFlags::IN
-                },
-            ),
-            PollFd::from_borrowed_fd(stdout.unwrap_or(closed), PollFlags::IN),
-            PollFd::from_borrowed_fd(stderr.unwrap_or(closed), PollFlags::IN),
-            PollFd::new(
-                parent,
-                if called_off {
-                    PollFlags::empty()
-                } else {
-                    PollFlags::IN
-                },
-            ),
-        ];
+        // What has closed stands in the list as init's own descriptor, which changes nothing: a closed one would be
+        // ready at every look, whatever was asked of it.
+        let died = self.init.pidfd.as_fd();
+        let channel = if self.channel_closed {
+            died
+        } else {
+            self.channel.as_fd()
+        };
+        let parent = if called_off { died } else { parent.as_fd() };
+        let stdout = self.stdout.waiting().unwrap_or(died);
+        let stderr = self.stderr.waiting().unwrap_or(died);
+        let mut polled = [died, channel, stdout, stderr, parent]
+            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
         let timeout = self.patience();
         let timeout = Timespec {
             tv_sec: timeout.as_secs().cast_signed(),
@@ -91,6 +81,20 @@ impl<'a> Run<'a> {
             },
             died,
         )
+    }
+
+    /// Takes a word of whoever started the run, and lets the program start if it says so; anything else, and silence
+    /// for ever, ends the run.
+    fn let_go(&mut self, parent: &OwnedFd) -> bool {
+        let mut word = [0u8; 1];
+        match rustix::net::recv(parent, &mut word[..], RecvFlags::DONTWAIT) {
+            Ok((1, _)) if word == [HEAR_GO] => self.started = now(),
+            Err(Errno::AGAIN | Errno::INTR) => return true,
+            Ok(_) | Err(_) => return false,
+        }
+        // An init that is gone has said why, or its death does.
+        let _ = self.channel.go();
+        true
     }
 
     /// How long nothing needs to be looked at.
