@@ -15,10 +15,10 @@ use std::time::Duration;
 use host_core::RunId;
 use rustix::fs::{Mode, OFlags};
 
-use crate::read::{read_number, read_text};
+use crate::read::{read_mountinfo, read_number, read_text};
 
-/// How often removing a group is tried while the kernel still empties it: two seconds' worth.
-const REMOVE_TRIES_MAX: u32 = 1_000;
+/// How long removing a group is tried while the kernel still empties it.
+const REMOVE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The pause between two tries.
 const REMOVE_PAUSE: Duration = Duration::from_millis(2);
 /// The directory at the root of version 2 that holds the groups of all runs, when root makes them.
@@ -61,10 +61,10 @@ pub(crate) struct Hierarchies {
 }
 
 impl Hierarchies {
-    /// Looks up what is mounted and where this process is; what cannot be read counts as absent.
-    pub(crate) fn discover(by_root: bool) -> Self {
-        let mounts = read_text("/proc/self/mountinfo").unwrap_or_default();
-        let memberships = read_text("/proc/self/cgroup").unwrap_or_default();
+    /// Looks up what is mounted and where this process is.
+    pub(crate) fn discover(by_root: bool) -> io::Result<Self> {
+        let mounts = read_mountinfo()?;
+        let memberships = read_text("/proc/self/cgroup")?;
         let mut found = Self::default();
         for membership in memberships.lines() {
             let mut fields = membership.splitn(3, ':');
@@ -89,7 +89,7 @@ impl Hierarchies {
         if by_root {
             found.prepare_parent();
         }
-        found
+        Ok(found)
     }
 
     /// Makes the parent of all runs in version 2 and passes it the controllers that are to be had.
@@ -140,8 +140,9 @@ impl Hierarchies {
         let mut groups = RunGroups::default();
         if let Some(parent) = &self.unified {
             let path = parent.join(&name);
-            // An ordinary user may not make groups here: then the namespace alone kills the tree.
-            if fs::create_dir(&path).is_ok() {
+            // An ordinary user may not make groups here, or may not move processes out of where they are: then the
+            // namespace alone kills the tree.
+            if may_move_from(parent) && fs::create_dir(&path).is_ok() {
                 let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let opened = rustix::fs::open(&path, how, Mode::empty());
                 groups.unified = Some(path);
@@ -285,12 +286,18 @@ impl RunGroups {
             .unwrap_or(0)
     }
 
-    /// Removes the groups; the run's processes are dead, and the kernel may need a moment to forget them.
+    /// Removes the groups of a run whose processes are dead.
     pub(crate) fn remove(&self) {
         for group in self.unified.iter().chain(self.legacy.values()) {
-            remove_group(group);
+            remove_group(group, REMOVE_WAIT_MAX);
         }
     }
+}
+
+/// Whether processes of the group may be moved to another below it.
+fn may_move_from(group: &Path) -> bool {
+    let access = rustix::fs::Access::WRITE_OK;
+    rustix::fs::access(group.join("cgroup.procs"), access).is_ok()
 }
 
 /// Moves this process, which has one thread, into an opened group of version 1.
@@ -302,25 +309,34 @@ pub(crate) fn join(group: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Kills and removes what a killed keeper left of `run`.
-pub(crate) fn remove_left(by_root: bool, run: &RunId) {
-    for group in Hierarchies::discover(by_root).groups_of(run) {
+/// Kills and removes what a killed keeper left of `run`; says whether all of it is gone.
+pub(crate) fn remove_left(by_root: bool, run: &RunId, wait_max: Duration) -> bool {
+    let Ok(hierarchies) = Hierarchies::discover(by_root) else {
+        return false;
+    };
+    let mut all = true;
+    for group in hierarchies.groups_of(run) {
         if group.is_dir() {
             let _ = write(&group.join("cgroup.kill"), "1");
-            remove_group(&group);
+            all &= remove_group(&group, wait_max);
         }
     }
+    all
 }
 
-fn remove_group(group: &Path) {
-    for _ in 0..REMOVE_TRIES_MAX {
+/// Removes a group; the kernel may need a moment to forget the processes that were in it.
+fn remove_group(group: &Path, wait_max: Duration) -> bool {
+    let tries = wait_max.as_millis() / REMOVE_PAUSE.as_millis();
+    for _ in 0..=tries {
         match fs::remove_dir(group) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-                std::thread::sleep(REMOVE_PAUSE)
+                std::thread::sleep(REMOVE_PAUSE);
             }
-            _ => return,
+            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+            Ok(()) => return true,
         }
     }
+    false
 }
 
 /// The directory, below its mount point, of the group `path` in the hierarchy of this type and option.

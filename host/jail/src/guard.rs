@@ -14,8 +14,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::mountinfo::{self, Mount};
+use crate::mounts::in_scratch;
 use crate::read::read_mountinfo;
-use crate::recipe::Opening;
+use crate::recipe::{INSTALL_DIR, OUT_DIR, Opening, WORK_DIR};
 use crate::setup::SetupError;
 
 /// File systems that are faces of the kernel: their magic numbers and their names.
@@ -43,7 +44,7 @@ const KERNEL_FILE_SYSTEMS: [(i64, &str); 20] = [
 ];
 /// Directories this deep are climbed when looking for a forbidden parent.
 const CLIMB_MAX: usize = 1_024;
-/// Entries of a writable tree that are looked at for set-id files.
+/// Entries of a tree that are looked at, for set-id files or for pipes.
 const WALK_ENTRIES_MAX: usize = 200_000;
 
 /// An opened grant with what must be hidden or held inside it.
@@ -53,8 +54,17 @@ pub(crate) struct Guarded {
     pub(crate) fd: OwnedFd,
     /// What it was when it was opened.
     pub(crate) stat: Stat,
-    /// Absolute places below it that the jail hides.
-    pub(crate) hidden: Vec<PathBuf>,
+    /// Places below it that the jail hides, none of them inside another.
+    pub(crate) hidden: Vec<Hidden>,
+}
+
+/// A place that a grant above it would show, and what was there when the grant was opened.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Hidden {
+    /// Its absolute path.
+    pub(crate) path: PathBuf,
+    /// Its device and inode.
+    pub(crate) identity: (u64, u64),
 }
 
 impl Guarded {
@@ -90,6 +100,11 @@ pub(crate) fn open_or_do_without(
 fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
     let path = opening.path.as_path();
     let step = || format!("open `{}` to the run", path.display());
+    if opening.writable && path == Path::new("/") {
+        let cause = "no task gets the whole machine to write to";
+        return Err(SetupError::unfit(step(), cause).hinting("name the directories that it writes"));
+    }
+    refuse_places_of_the_jail(path, &step)?;
     let fd = open_place(path)?;
     let stat = rustix::fs::fstat(&fd).map_err(|errno| SetupError::opening(step(), errno))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
@@ -120,16 +135,33 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
         if opening.writable {
             refuse_own_inside(path, &own, recipe_never)
                 .map_err(|cause| SetupError::unfit(step(), &cause))?;
-            refuse_set_id_files(path, &guarded)?;
+            refuse_files(path, &guarded, &|_, lends_rights| {
+                lends_rights.then_some("a set-id program")
+            })?;
+        } else if in_scratch(path).is_some() {
+            // A read-only mount does not keep a pipe from being written to. Landlock does, but not below a place where
+            // the task may write.
+            refuse_files(path, &guarded, &|stat, _| {
+                let is_pipe = FileType::from_raw_mode(stat.st_mode).is_fifo();
+                is_pipe.then_some("a named pipe, which the task could write to")
+            })?;
         }
-        guarded.hidden = own
-            .into_iter()
-            .chain(kernel_mounts_below(&mounts, path))
-            .collect();
+        let below = own.into_iter().chain(kernel_mounts_below(&mounts, path));
+        guarded.hidden = hidden(below).map_err(|errno| SetupError::opening(step(), errno))?;
     } else if opening.writable && lends_rights(&guarded.fd, c"", &guarded.stat) {
         return Err(SetupError::unfit(step(), "it is a set-id program"));
     }
     Ok(guarded)
+}
+
+/// The jail's own parts are never covered by the machine's: the program that was verified, what it leaves, its devices.
+fn refuse_places_of_the_jail(path: &Path, step: &impl Fn() -> String) -> Result<(), SetupError> {
+    let covers = [WORK_DIR, OUT_DIR, "/dev"].map(Path::new).contains(&path);
+    if covers || path.starts_with(INSTALL_DIR) {
+        let cause = "every run has one of its own there";
+        return Err(SetupError::unfit(step(), cause));
+    }
+    Ok(())
 }
 
 fn open_place(path: &Path) -> Result<OwnedFd, SetupError> {
@@ -275,6 +307,31 @@ fn directory_of(path: &Path, opened: &OwnedFd, stat: &Stat) -> Result<OwnedFd, E
     }
 }
 
+/// What is to be covered of `places`: the outermost, since a cover hides what lies below it.
+fn hidden(places: impl Iterator<Item = PathBuf>) -> Result<Vec<Hidden>, Errno> {
+    let mut places: Vec<PathBuf> = places.collect();
+    places.sort();
+    let mut hidden: Vec<Hidden> = Vec::new();
+    for path in places {
+        if hidden
+            .last()
+            .is_some_and(|above| path.starts_with(&above.path))
+        {
+            continue;
+        }
+        match rustix::fs::lstat(&path) {
+            Ok(stat) => hidden.push(Hidden {
+                identity: identity(&stat),
+                path,
+            }),
+            // Another mount lies over it, or an ordinary user may not go there, and so may not its task.
+            Err(Errno::NOENT | Errno::ACCESS) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(hidden)
+}
+
 /// A task that may write above one of host's own places could move it out of its cover, or make it before host does.
 fn refuse_own_inside(path: &Path, seen: &[PathBuf], never: &[PathBuf]) -> Result<(), String> {
     let named = never.iter().find(|place| place.starts_with(path));
@@ -309,9 +366,14 @@ fn kernel_mounts_below(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
     below.map(|mount| mount.point.clone()).collect()
 }
 
-/// Refuses a writable tree with a file in it that lends its owner's rights: whoever may write to it could put
-/// another program under those rights, and a tree that others change meanwhile cannot be guarded file by file.
-fn refuse_set_id_files(root: &Path, guarded: &Guarded) -> Result<(), SetupError> {
+/// Refuses a tree that holds what `unfit` names. For one that lends its owner's rights, whoever may write to the tree
+/// could put another program under those rights, and a tree that others change meanwhile cannot be guarded file by
+/// file.
+fn refuse_files(
+    root: &Path,
+    guarded: &Guarded,
+    unfit: &dyn Fn(&Stat, bool) -> Option<&'static str>,
+) -> Result<(), SetupError> {
     let step = || format!("look through `{}`", root.display());
     let refuse = |cause: String| Err(SetupError::unfit(step(), &cause).hinting(PARTS_HINT));
     let mut entries = 0;
@@ -331,16 +393,16 @@ fn refuse_set_id_files(root: &Path, guarded: &Guarded) -> Result<(), SetupError>
             entries += 1;
             if entries > WALK_ENTRIES_MAX {
                 return refuse(format!(
-                    "it holds more than {WALK_ENTRIES_MAX} entries, too many to look for set-id files"
+                    "it holds more than {WALK_ENTRIES_MAX} entries, too many to look through"
                 ));
             }
             let Some((stat, lends)) = looked else {
                 continue;
             };
             let path = directory.join(std::ffi::OsStr::from_bytes(&name));
-            if lends {
+            if let Some(what) = unfit(&stat, lends) {
                 let path = path.strip_prefix(".").unwrap_or(&path);
-                return refuse(format!("`{}` in it is a set-id program", path.display()));
+                return refuse(format!("`{}` in it is {what}", path.display()));
             }
             if FileType::from_raw_mode(stat.st_mode).is_dir() {
                 waiting.push(path);
@@ -351,7 +413,7 @@ fn refuse_set_id_files(root: &Path, guarded: &Guarded) -> Result<(), SetupError>
 }
 
 /// What to do about a tree that cannot be granted whole.
-const PARTS_HINT: &str = "grant the parts of it that the task writes";
+const PARTS_HINT: &str = "grant the parts of it that the task needs";
 
 /// The entries of a directory, with what they are and whether they lend rights; gone ones have neither.
 struct Listing(Dir);

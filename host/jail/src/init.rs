@@ -6,11 +6,12 @@
 //! pivot; loopback; limits; not dumpable; second go byte; fork; then init gives up its own capabilities.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags,
@@ -21,6 +22,7 @@ use seccompiler::BpfProgram;
 
 use crate::cgroup;
 use crate::channel::{Channel, Exit, FromInit};
+use crate::guard::Hidden;
 use crate::mounts::{self, Attach, Tree};
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::{self, Fallbacks};
@@ -29,13 +31,23 @@ use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
 use crate::sys::{self, Forked, MountChange};
 use crate::task::{self, Streams};
 
+/// How often a place on a path that others keep changing is looked up.
+const PLACE_TRIES_MAX: usize = 64;
+
+/// Which system calls are left to the task, and to init once the task runs.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    pub(crate) task: BpfProgram,
+    pub(crate) init: BpfProgram,
+}
+
 /// What init needs, all made before it was born.
 #[derive(Debug)]
 pub(crate) struct Init<'a> {
     pub(crate) recipe: &'a JailRecipe,
     pub(crate) channel: Channel,
     pub(crate) streams: Streams,
-    pub(crate) filter: &'a BpfProgram,
+    pub(crate) filters: &'a Filters,
     pub(crate) fallbacks: Fallbacks,
     /// The version 1 control groups, which init joins before it does anything else.
     pub(crate) groups: Vec<OwnedFd>,
@@ -49,6 +61,9 @@ impl Init<'_> {
         if self.channel.await_go().is_err() {
             sys::leave(1);
         }
+        if let Err(error) = self.let_go_of_the_keepers() {
+            self.fail(error);
+        }
         if let Err(error) = self.wall_off() {
             self.fail(error);
         }
@@ -58,7 +73,7 @@ impl Init<'_> {
         }
         match sys::fork() {
             Ok(Forked::Child) => {
-                let error = task::become_program(self.recipe, &self.streams, self.filter);
+                let error = task::become_program(self.recipe, &self.streams, &self.filters.task);
                 self.fail(error)
             }
             Ok(Forked::Parent(task)) => self.reap(task),
@@ -70,6 +85,25 @@ impl Init<'_> {
         // A keeper that is gone takes this process with it.
         let _ = self.channel.say(&FromInit::Failed(error.bounded()), None);
         sys::leave(127)
+    }
+
+    /// Closes what it inherited of the keeper, and of whoever started that: the store, the spool, and the sockets whose
+    /// closing tells that somebody is gone.
+    fn let_go_of_the_keepers(&self) -> Result<(), SetupError> {
+        let streams = &self.streams;
+        let own = [&streams.stdin, &streams.stdout, &streams.stderr];
+        let tree = self.tree.iter().flat_map(|tree| {
+            let mounts = tree.attach.iter().map(|attach| &attach.mount);
+            mounts.chain([&tree.root, &tree.scratch])
+        });
+        let kept: Vec<BorrowedFd<'_>> = own
+            .into_iter()
+            .chain(&self.groups)
+            .chain(tree)
+            .map(AsFd::as_fd)
+            .chain([self.channel.as_fd()])
+            .collect();
+        sys::close_all_but(&kept).step("close descriptors")
     }
 
     fn wall_off(&mut self) -> Result<(), SetupError> {
@@ -140,10 +174,14 @@ impl Init<'_> {
     /// Waits for every process of the jail that is left to init, until the task itself has ended.
     fn reap(self, task: Pid) -> ! {
         let Self {
-            channel, streams, ..
+            channel,
+            streams,
+            filters,
+            ..
         } = self;
         drop(streams);
-        if let Err(error) = task::drop_capabilities() {
+        let bare = task::drop_capabilities().and_then(|()| task::filter_calls(&filters.init));
+        if let Err(error) = bare {
             let _ = channel.say(&FromInit::Failed(error.bounded()), None);
             sys::leave(1);
         }
@@ -156,7 +194,7 @@ impl Init<'_> {
                     // Whatever else still runs in the jail dies with process 1.
                     sys::leave(0);
                 }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => sys::leave(1),
             }
         }
@@ -165,27 +203,35 @@ impl Init<'_> {
 
 /// Attaches the tree over `/tmp`; returns the directory for files that come back.
 fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
-    move_mount(&tree.root, rustix::fs::CWD, Path::new("/tmp"))
-        .step("mount the root file system")?;
+    rustix::mount::move_mount(
+        &tree.root,
+        OsStr::new(""),
+        rustix::fs::CWD,
+        Path::new("/tmp"),
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .step("mount the root file system")?;
     let root = &tree.root;
-    move_mount(&tree.scratch, root, Path::new(SCRATCH_STAND))
+    mount_on(&tree.scratch, root, Path::new(SCRATCH_STAND))
         .step("mount the scratch file system")?;
     let out = mounts::open_dir(&tree.scratch, "out").step("open the directory for results")?;
     for (part, place) in SCRATCH_PARTS {
         let from = Path::new(SCRATCH_STAND).join(part);
         let mount = clone_of(root, &from).step("bind the scratch directories")?;
-        move_mount(&mount, root, &mounts::relative(Path::new(place)))
+        mount_on(&mount, root, &mounts::relative(Path::new(place)))
             .step("bind the scratch directories")?;
     }
     rustix::process::fchdir(root).step("enter the root file system")?;
     rustix::mount::unmount(SCRATCH_STAND, UnmountFlags::DETACH)
         .step("hide the scratch file system")?;
     for Attach { mount, target } in &tree.attach {
-        move_mount(mount, root, target).step(&format!("mount `/{}`", target.display()))?;
+        mount_on(mount, root, target).map_err(|errno| {
+            let place = format!("mount `/{}`", target.display());
+            SetupError::opening(place, errno)
+        })?;
     }
-    for place in &tree.hidden {
-        // A place that is gone may have been moved to where it would be seen.
-        cover(root, &mounts::relative(place)).step(&format!("hide `{}`", place.display()))?;
+    for hidden in &tree.hidden {
+        hide(root, hidden)?;
     }
     Ok(out)
 }
@@ -229,11 +275,11 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
         .step(STEP)?;
-    move_mount(&mount, root, Path::new("proc")).step(STEP)?;
+    mount_on(&mount, root, Path::new("proc")).step(STEP)?;
     for name in COVERED {
-        match cover(root, &Path::new("proc").join(name)) {
+        match place(root, &Path::new("proc").join(name)).and_then(|found| cover(root, &found)) {
             // Not every kernel has all of them.
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(SetupError::wall("cover a file of proc", errno)),
         }
     }
@@ -244,19 +290,53 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         recursive: true,
     };
     sys::mount_setattr(sys.as_fd(), &read_only).step("make proc/sys read only")?;
-    move_mount(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
+    mount_on(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
+}
+
+/// Covers a place of the machine that a grant above it would show. It was looked up when the grant was opened: what is
+/// found there now must be the same, or it may have been moved to where it would be seen.
+fn hide(root: &OwnedFd, hidden: &Hidden) -> Result<(), SetupError> {
+    let step = format!("hide `{}`", hidden.path.display());
+    let failed = |errno| SetupError::opening(step.clone(), errno);
+    let found = place(root, &mounts::relative(&hidden.path)).map_err(failed)?;
+    let stat = rustix::fs::fstat(&found).map_err(failed)?;
+    if (stat.st_dev, stat.st_ino) != hidden.identity {
+        return Err(SetupError::unfit(
+            step,
+            "something else has been put in its place meanwhile",
+        ));
+    }
+    cover(root, &found).map_err(failed)
 }
 
 /// Covers a directory by an empty one and a file by the null device.
-fn cover(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
-    let found = rustix::fs::statat(root, target, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
-    let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
-    let with = if is_dir {
-        PathBuf::from(EMPTY_DIR)
+fn cover(root: &OwnedFd, place: &OwnedFd) -> rustix::io::Result<()> {
+    let found = rustix::fs::fstat(place)?;
+    let with = if FileType::from_raw_mode(found.st_mode).is_dir() {
+        EMPTY_DIR
     } else {
-        PathBuf::from("dev/null")
+        "dev/null"
     };
-    move_mount(&clone_of(root, &with)?, root, target)
+    move_mount(&clone_of(root, Path::new(with))?, place)
+}
+
+/// Opens a place in the jail, by no link. Below a grant the path belongs to the machine, where somebody may be changing
+/// it: a link there would lead a mount over another part of the jail.
+fn place(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..PLACE_TRIES_MAX {
+        let how = OFlags::PATH | OFlags::CLOEXEC;
+        match rustix::fs::openat2(root, path, how, Mode::empty(), resolve) {
+            // A directory on the way was moved while the kernel looked.
+            Err(Errno::AGAIN) => {}
+            opened => return opened,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+fn mount_on(mount: &OwnedFd, root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
+    move_mount(mount, place(root, target)?)
 }
 
 fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
@@ -267,13 +347,13 @@ fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
     rustix::process::chdir("/").step(STEP)
 }
 
-fn move_mount(mount: &OwnedFd, root: impl AsFd, target: &Path) -> rustix::io::Result<()> {
+fn move_mount(mount: &OwnedFd, place: impl AsFd) -> rustix::io::Result<()> {
     rustix::mount::move_mount(
         mount,
         OsStr::new(""),
-        root,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+        place,
+        OsStr::new(""),
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
     )
 }
 

@@ -12,17 +12,19 @@ mod watch;
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use host_core::RunId;
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::time::Timespec;
 
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
-use crate::recipe::JailRecipe;
+use crate::recipe::{JailRecipe, Opening};
 use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
@@ -31,6 +33,10 @@ use crate::tree::Tree;
 
 /// How long a killed run may take to die before it is called unkillable.
 const DEATH_WAIT_MAX: Duration = Duration::from_secs(5);
+const DEATH_WAIT: Timespec = Timespec {
+    tv_sec: DEATH_WAIT_MAX.as_secs().cast_signed(),
+    tv_nsec: 0,
+};
 
 /// Where a keeper puts what comes out of a run.
 #[derive(Debug)]
@@ -75,6 +81,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Keeper {
     pid: Pid,
+    pidfd: OwnedFd,
     socket: OwnedFd,
 }
 
@@ -101,13 +108,22 @@ pub fn prepare(recipe: &JailRecipe, outlets: Outlets) -> Result<Keeper, StartErr
             drop(ours);
             keep(recipe, outlets, theirs)
         }
-        Forked::Parent(pid) => Ok(Keeper { pid, socket: ours }),
+        Forked::Parent(pid) => {
+            // The id is the child's until it has been waited for, which nobody does before this.
+            let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+            Ok(Keeper {
+                pid,
+                pidfd: pidfd.map_err(io::Error::from)?,
+                socket: ours,
+            })
+        }
     }
 }
 
 /// Ends and removes what a killed keeper left of `run` in control groups.
-pub fn remove_left(by_root: bool, run: &RunId) {
-    cgroup::remove_left(by_root, run);
+/// Says whether all of it is gone, for which it waits at most `wait_max`.
+pub fn remove_left(by_root: bool, run: &RunId, wait_max: Duration) -> bool {
+    cgroup::remove_left(by_root, run, wait_max)
 }
 
 impl Keeper {
@@ -116,10 +132,13 @@ impl Keeper {
         self.tell(HEAR_GO);
     }
 
-    /// Ends a run whose program was never let go, and waits until nothing is left of it.
+    /// Ends a run whose program was never let go, and waits until nothing is left of it, or for so long as that may take.
     pub fn call_off(self) {
         self.cancel();
-        self.wait();
+        if !self.wait() {
+            self.kill();
+            let _ = self.wait();
+        }
     }
 
     /// The next event; waits for it.
@@ -147,12 +166,18 @@ impl Keeper {
 
     /// Kills the keeper, and with it the run. For one that does not answer: what it would still do is not done.
     pub fn kill(&self) {
-        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    /// Waits until the keeper process itself is gone; for one that is gone already it returns at once.
-    pub fn wait(&self) {
-        let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+    /// Waits until the keeper process itself is gone, and says whether it is: one that the kernel holds in the midst of a
+    /// call may outlive its kill.
+    #[must_use]
+    pub fn wait(&self) -> bool {
+        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let _ = rustix::event::poll(&mut polled, Some(&DEATH_WAIT));
+        let gone = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG);
+        // One that has been waited for before is no child any more.
+        matches!(gone, Ok(Some(_)) | Err(Errno::CHILD))
     }
 
     /// Its process id, for those who look after it.
@@ -202,13 +227,9 @@ fn keep(recipe: &JailRecipe, outlets: Outlets, parent: OwnedFd) -> ! {
     sys::leave(0)
 }
 
-/// Only what is in `/` itself can be mounted below the root of a jail.
+/// Opens what is in `/` where all of it was granted.
 fn expand_root(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
-    if recipe
-        .openings
-        .iter()
-        .all(|opening| opening.path != Path::new("/"))
-    {
+    if !recipe.openings.iter().any(Opening::is_root_to_read) {
         return Ok(Cow::Borrowed(recipe));
     }
     let listing = std::fs::read_dir("/")

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// One mount.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Mount {
+    id: u64,
+    /// The mount that it is mounted on.
+    parent: u64,
     /// The device of its file system, `major:minor`.
     device: String,
     /// The directory of the file system that is mounted.
@@ -32,10 +35,13 @@ pub(crate) fn read(text: &str) -> Vec<Mount> {
 
 fn read_line(line: &str) -> Option<Mount> {
     let (place, file_system) = line.split_once(" - ")?;
-    let mut fields = place.split(' ').skip(2);
+    let mut fields = place.split(' ');
+    let (id, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     let (device, root, point) = (fields.next()?, fields.next()?, fields.next()?);
     let kind = file_system.split(' ').next()?.to_owned();
     Some(Mount {
+        id,
+        parent,
         device: device.to_owned(),
         root: unescape(root),
         point: unescape(point),
@@ -59,14 +65,31 @@ fn unescape(text: &str) -> PathBuf {
 }
 
 fn origin<'m>(mounts: &'m [Mount], path: &Path) -> Option<Origin<'m>> {
-    // Of those above it the one with the longest path, and of equals the last, is the one that is seen.
-    let above = mounts.iter().filter(|mount| path.starts_with(&mount.point));
-    let mount = above.max_by_key(|mount| mount.point.components().count())?;
+    let mount = mount_of(mounts, path)?;
     let below = path.strip_prefix(&mount.point).ok()?;
     Some(Origin {
         device: &mount.device,
         path: join(&mount.root, below),
     })
+}
+
+/// The mount in which `path` lies, found as the kernel walks there: one that was covered later is not seen.
+fn mount_of<'m>(mounts: &'m [Mount], path: &Path) -> Option<&'m Mount> {
+    let is_first = |mount: &&Mount| !mounts.iter().any(|other| other.id == mount.parent);
+    let mut here = mounts.iter().find(is_first)?;
+    let mut above: Vec<&Path> = path.ancestors().collect();
+    above.reverse();
+    for place in above {
+        // As many may lie on one another as there are.
+        for _ in mounts {
+            let on_top = mounts.iter().find(|mount| {
+                mount.parent == here.id && mount.id != here.id && mount.point == place
+            });
+            let Some(on_top) = on_top else { break };
+            here = on_top;
+        }
+    }
+    Some(here)
 }
 
 fn join(path: &Path, below: &Path) -> PathBuf {
@@ -149,6 +172,21 @@ mod tests {
         check("/home", "/var/lib/host", &[]);
         check("/etc", "/var/lib/host", &[]);
         check("/home", "/home/u/.config/host", &["/home/u/.config/host"]);
+    }
+
+    #[test]
+    fn a_mount_that_was_covered_later_is_not_what_is_seen() {
+        let text = "\
+21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 0:40 / /m/b rw - tmpfs none rw
+23 21 8:1 /m /m rw - ext4 /dev/sda1 rw
+24 21 8:1 /m/b/home /above/alias rw - ext4 /dev/sda1 rw
+25 24 0:41 / /above/alias rw - tmpfs none rw
+26 21 8:1 /m/b/home /above/other rw - ext4 /dev/sda1 rw
+";
+        let mounts = read(text);
+        let seen = seen_below(&mounts, Path::new("/above"), Path::new("/m/b/home"));
+        assert!(seen.contains(&PathBuf::from("/above/other")), "{seen:?}");
     }
 
     #[test]

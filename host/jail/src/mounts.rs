@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::guard::{self, Guarded, Opened};
+use crate::guard::{self, Guarded, Hidden, Opened};
 use crate::idmap::IdMaps;
 use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
@@ -18,6 +18,12 @@ use crate::skeleton::{self, SCRATCH_PARTS};
 use crate::sys::{self, MountChange};
 
 const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+/// For everything of the machine that a run sees without a grant.
+const READ_ONLY: MountChange<'static> = MountChange {
+    set: RDONLY | NOSUID_NODEV,
+    userns: None,
+    recursive: true,
+};
 const NOSUID_NODEV: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 const IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
 
@@ -39,8 +45,8 @@ pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
 ];
 /// How much is told of why one opening could not be made, so that all of it fits into one message.
 const CAUSE_CHARS_MAX: usize = 80;
-/// Notes on the walls at the most.
-const NOTES_MAX: usize = 16;
+/// How much is noted of one wall before no more is added, in bytes.
+const NOTE_BYTES_MAX: usize = 1_024;
 /// Room for what the jail itself writes to its root, in bytes and inodes.
 const ROOT_BYTES: u64 = 16 * 1024 * 1024;
 const ROOT_INODES: usize = 8_192;
@@ -61,12 +67,25 @@ pub(crate) struct Tree {
     pub(crate) attach: Vec<Attach>,
     /// The writable file system whose parts become `/tmp`, `/scratch`, `/out` and `/dev/shm`.
     pub(crate) scratch: OwnedFd,
-    /// Absolute places inside that are covered: whether it is a directory, and the place.
-    pub(crate) hidden: Vec<PathBuf>,
+    /// Places inside that are covered.
+    pub(crate) hidden: Vec<Hidden>,
     /// Openings that could not be made, by their places in the recipe, and why.
     pub(crate) not_opened: Vec<(usize, String)>,
     /// Where the walls are lower than asked for by nobody, said in the record.
     pub(crate) notes: Vec<(String, String)>,
+}
+
+impl Tree {
+    fn note(&mut self, wall: &str, note: &str) {
+        if let Some((_, noted)) = self.notes.iter_mut().find(|(noted, _)| noted == wall) {
+            if noted.len() < NOTE_BYTES_MAX {
+                noted.push_str("; ");
+                noted.push_str(note);
+            }
+        } else {
+            self.notes.push((wall.to_owned(), note.to_owned()));
+        }
+    }
 }
 
 /// Makes the mounts of `recipe`.
@@ -91,7 +110,8 @@ pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
         not_opened,
         notes: Vec::new(),
     };
-    attach_system(recipe, &mut tree)?;
+    attach_system(&mut tree)?;
+    attach_system_paths(recipe, &mut tree)?;
     attach_devices(&mut tree)?;
     let mut maps = IdMaps::for_recipe(recipe);
     for (guarded, opening) in guarded {
@@ -142,23 +162,49 @@ fn temporary_file_system(bytes: u64, inodes: usize, what: &str) -> Result<OwnedF
 }
 
 /// The read-only system, as links where the machine has links.
-fn attach_system(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError> {
+fn attach_system(tree: &mut Tree) -> Result<(), SetupError> {
     let etc = ETC_DIRECTORIES.iter().map(Path::new);
-    let own = recipe.system_paths.iter().map(PathBuf::as_path);
-    for path in SYSTEM_PATHS.iter().map(Path::new).chain(etc).chain(own) {
+    for path in SYSTEM_PATHS.iter().map(Path::new).chain(etc) {
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             let step = format!("mount `{}`", path.display());
             let mount = clone_of_path(path).step(&step)?;
-            let change = MountChange {
-                set: RDONLY | NOSUID_NODEV,
-                userns: None,
-                recursive: true,
-            };
-            sys::mount_setattr(mount.as_fd(), &change).step(&step)?;
+            sys::mount_setattr(mount.as_fd(), &READ_ONLY).step(&step)?;
             tree.attach.push(Attach {
                 mount,
                 target: relative(path),
             });
+        }
+    }
+    Ok(())
+}
+
+/// What the node's configuration adds to the system: it opens no more than a grant for reading would.
+fn attach_system_paths(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError> {
+    for path in &recipe.system_paths {
+        // A link is a link inside too.
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+            continue;
+        }
+        let opening = Opening {
+            path: path.clone(),
+            writable: false,
+            optional: true,
+            capabilities: Vec::new(),
+        };
+        match guard::open_or_do_without(&opening, &recipe.never)? {
+            Opened::Guarded(guarded) => {
+                let mount = clone_of(&guarded, &opening)?;
+                set(&mount, &READ_ONLY, &opening)?;
+                tree.attach.push(Attach {
+                    mount,
+                    target: relative(path),
+                });
+                tree.hidden.extend(guarded.hidden);
+            }
+            Opened::Without(cause) => {
+                let note = format!("without `{}`: {cause}", path.display());
+                tree.note("system_paths", &note);
+            }
         }
     }
     Ok(())
@@ -220,12 +266,8 @@ fn attach_opening(
                 return Err(no_idmap(opening, error));
             }
             let place = opening.path.display();
-            if tree.notes.len() < NOTES_MAX {
-                tree.notes.push((
-                    "idmap".to_owned(),
-                    format!("none on {place}: read with the rights of a stranger"),
-                ));
-            }
+            let note = format!("none on {place}: read with the rights of a stranger");
+            tree.note("idmap", &note);
             mount = clone_of(&guarded, opening)?;
             set(&mount, &plain, opening)?;
         }

@@ -143,7 +143,7 @@ fn host_uid(by_root: bool) -> Wall {
 }
 
 fn control_groups(by_root: bool) -> Vec<Wall> {
-    let hierarchies = Hierarchies::discover(by_root);
+    let hierarchies = Hierarchies::discover(by_root).unwrap_or_default();
     let missing = [
         (
             Controller::Memory,

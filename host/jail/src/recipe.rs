@@ -66,6 +66,14 @@ pub struct Opening {
     pub capabilities: Vec<String>,
 }
 
+impl Opening {
+    /// Whether all of the machine is to be read. Only what is in `/` can be mounted below the root of a jail, so such
+    /// an opening stands for several.
+    pub(crate) fn is_root_to_read(&self) -> bool {
+        !self.writable && self.path == Path::new("/")
+    }
+}
+
 /// One file that is laid into the jail before the program starts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InstalledFile {
@@ -130,18 +138,18 @@ impl JailRecipe {
         }
     }
 
-    /// A grant of `/` as one grant for each of `top`, the names of the files and directories in it.
+    /// A grant to read `/` as one grant for each of `top`, the names of the files and directories in it.
     pub(crate) fn without_root_opening(&self, top: &[String]) -> Self {
         let (roots, others): (Vec<Opening>, Vec<Opening>) = self
             .openings
             .iter()
             .cloned()
-            .partition(|opening| opening.path == Path::new("/"));
+            .partition(Opening::is_root_to_read);
         let top = || top.iter().filter(|name| !OWN_TOP.contains(&name.as_str()));
-        let expanded = roots.iter().flat_map(|root| {
+        let expanded = roots.iter().flat_map(|_| {
             top().map(|name| Opening {
                 path: Path::new("/").join(name),
-                writable: root.writable,
+                writable: false,
                 optional: true,
                 capabilities: Vec::new(),
             })
@@ -226,13 +234,13 @@ mod tests {
     fn a_grant_of_everything_leaves_the_jails_own_directories_alone() {
         let top = ["etc", "proc", "tmp", "srv"].map(str::to_owned);
         let expanded =
-            recipe(vec![opening("/", true), opening("/home", false)]).without_root_opening(&top);
+            recipe(vec![opening("/", false), opening("/home", true)]).without_root_opening(&top);
         let paths: Vec<(&str, bool)> = expanded
             .openings
             .iter()
             .map(|opening| (opening.path.to_str().unwrap(), opening.writable))
             .collect();
-        assert_eq!(paths, [("/etc", true), ("/srv", true), ("/home", false)]);
+        assert_eq!(paths, [("/etc", false), ("/srv", false), ("/home", true)]);
     }
 
     #[test]

@@ -36,14 +36,12 @@ pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<(
     for (resource, ceiling) in always {
         lower(resource, ceiling)?;
     }
-    let stack = rustix::process::getrlimit(Resource::Stack);
-    rustix::process::setrlimit(
-        Resource::Stack,
-        Rlimit {
-            current: Some(STACK_BYTES_MAX),
-            maximum: stack.maximum,
-        },
-    )?;
+    let maximum = rustix::process::getrlimit(Resource::Stack).maximum;
+    let stack = Rlimit {
+        current: Some(maximum.map_or(STACK_BYTES_MAX, |most| most.min(STACK_BYTES_MAX))),
+        maximum,
+    };
+    rustix::process::setrlimit(Resource::Stack, stack)?;
     if fallbacks.memory {
         lower(Resource::Data, limits.memory().bytes())?;
     }

@@ -158,6 +158,25 @@ pub(crate) fn close_on_exec_from_3() -> io::Result<()> {
     done(rc)
 }
 
+/// Closes every descriptor from 3 on but those of `kept`, in a process that never returns to their other owners.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = kept
+        .iter()
+        .map(|fd| fd.as_raw_fd().unsigned_abs())
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept.into_iter().chain([u32::MAX]) {
+        if first < fd {
+            // SAFETY: this process was forked and ends by `leave` or exec, so no owner of a descriptor that is
+            // closed here is ever used or dropped; the descriptors of `kept` stay.
+            done(unsafe { libc::syscall(libc::SYS_close_range, first, fd - 1, 0u32) })?;
+        }
+        first = first.max(fd.saturating_add(1));
+    }
+    Ok(())
+}
+
 /// The Landlock version of this kernel, 0 where there is none.
 pub(crate) fn landlock_abi() -> i32 {
     const CREATE_RULESET_VERSION: u32 = 1;

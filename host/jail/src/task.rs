@@ -69,13 +69,16 @@ fn confine(
     sys::default_signals().step("reset signals")?;
     sys::close_on_exec_from_3().step("close descriptors")?;
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
-    seccompiler::apply_filter(filter).map_err(|cause| {
-        SetupError::wall(
-            "filter system calls",
-            std::io::Error::other(cause.to_string()),
-        )
-    })?;
+    filter_calls(filter)?;
     Ok(start)
+}
+
+/// Takes every system call away that `filter` does not leave.
+pub(crate) fn filter_calls(filter: &BpfProgram) -> Result<(), SetupError> {
+    seccompiler::apply_filter(filter).map_err(|cause| {
+        let cause = std::io::Error::other(cause.to_string());
+        SetupError::wall("filter system calls", cause)
+    })
 }
 
 /// Gives up every capability for good, in init as in the task.

@@ -37,6 +37,11 @@ struct Stat {
 }
 
 impl Tree {
+    /// Whether `/proc` shows the run at all: mounted with `hidepid`, it hides an init that hides from tracers.
+    pub(crate) fn sees(init: Pid) -> bool {
+        read_text(format!("/proc/{}/stat", init.as_raw_nonzero())).is_ok()
+    }
+
     /// Looks at init and everything below it.
     pub(crate) fn look(&mut self, init: Pid) {
         let mut waiting = vec![init.as_raw_nonzero().get()];

@@ -88,12 +88,12 @@ pub fn begin<'s>(
     let journal = store.journal();
     journal.reserve()?;
     sweep(store, machine.by_root());
-    let spool = store.create_run(draft.run)?;
-    // ORDER: marked before the intent is on record, so that whoever finds the intent without an end finds the mark.
-    let mark = match store.mark_active(draft.run) {
-        Ok(mark) => mark,
+    // ORDER: marked before anything else of the run exists, so that whoever finds a piece of it finds the mark.
+    let mark = store.mark_active(draft.run)?;
+    let spool = match store.create_run(draft.run) {
+        Ok(spool) => spool,
         Err(error) => {
-            let _ = spool.abandon();
+            let _ = mark.done();
             return Err(error.into());
         }
     };

@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use host_core::{Ceilings, Limits, UserName};
@@ -105,13 +108,18 @@ impl Machine {
         if self.by_root() {
             return None;
         }
-        let groups = nix::unistd::getgroups().unwrap_or_default();
-        let names = groups
+        let Ok(groups) = nix::unistd::getgroups() else {
+            return Some("of whatever name, which the kernel does not tell".to_owned());
+        };
+        // The main group is not always among the others.
+        let groups = groups.into_iter().chain([nix::unistd::getegid()]);
+        groups
             .into_iter()
-            .filter_map(|group| nix::unistd::Group::from_gid(group).ok().flatten());
-        names
-            .map(|group| group.name)
-            .find(|name| MIGHTY_GROUPS.contains(&name.as_str()))
+            .find_map(|group| match nix::unistd::Group::from_gid(group) {
+                Ok(Some(found)) if MIGHTY_GROUPS.contains(&found.name.as_str()) => Some(found.name),
+                Ok(_) => None,
+                Err(_) => Some(format!("{group}, which cannot be looked up")),
+            })
     }
 
     /// The user `name` of this machine, for a run that is to be it.
@@ -146,7 +154,8 @@ impl Machine {
     }
 }
 
-/// Says which throw-away ids are somebody's: a user's or group's of this machine, or a living process's.
+/// Says which throw-away ids are somebody's: a user's or group's of this machine, a living process's, or one of those
+/// that are lent to users for their containers.
 ///
 /// Users and groups are looked up for a block of ids when the first of it comes, because asking costs more than
 /// the rest of a start; a block with anyone in it is passed over whole.
@@ -167,7 +176,8 @@ impl TakenIds {
     pub(crate) fn has(&self, id: u32) -> bool {
         let block = id - id % UID_BLOCK;
         if id == block || id == self.range.first() {
-            let anyone = (id..block.saturating_add(UID_BLOCK)).any(is_named);
+            let ids = id..block.saturating_add(UID_BLOCK);
+            let anyone = is_lent(&ids) || ids.clone().any(is_named);
             self.passed_over.set(anyone.then_some(block));
         }
         self.passed_over.get() == Some(block) || has_process(id)
@@ -178,6 +188,38 @@ impl TakenIds {
 fn is_named(id: u32) -> bool {
     !matches!(User::from_uid(Uid::from_raw(id)), Ok(None))
         || !matches!(nix::unistd::Group::from_gid(Gid::from_raw(id)), Ok(None))
+}
+
+/// The files that say which ids users may use for their containers.
+const LENT_IDS: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
+/// The most that is read of one of them, in bytes.
+const LENT_IDS_BYTES_MAX: u64 = 4 << 20;
+
+/// Whether a user of this machine may use some of `ids` for containers; a file that cannot be read counts as yes.
+fn is_lent(ids: &Range<u32>) -> bool {
+    LENT_IDS.iter().any(|path| {
+        let mut text = String::new();
+        let read = File::open(path)
+            .and_then(|file| file.take(LENT_IDS_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Ok(_) => lends(&text, ids),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        }
+    })
+}
+
+/// Whether a line `user:first:count` of `text` lends some of `ids`.
+fn lends(text: &str, ids: &Range<u32>) -> bool {
+    text.lines().any(|line| {
+        let mut numbers = line
+            .split(':')
+            .skip(1)
+            .map(|word| word.trim().parse::<u64>());
+        let (Some(Ok(first)), Some(Ok(count))) = (numbers.next(), numbers.next()) else {
+            return false;
+        };
+        first < u64::from(ids.end) && u64::from(ids.start) < first.saturating_add(count)
+    })
 }
 
 /// Whether any process has the id. The kernel is asked for the priority of that user's processes, which it answers from a
@@ -203,7 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_are_lent_to_users_are_taken() {
+        let text = "alice:100000:65536\n# nonsense\nbob:2013265920:16\n:::\n";
+        for (first, expected) in [
+            (100_000, true),
+            (165_535, true),
+            (165_536, false),
+            (99_984, false),
+        ] {
+            assert_eq!(lends(text, &(first..first + 16)), expected, "{first}");
+        }
+        assert!(lends(text, &(0x7800_0000..0x7800_0010)));
+    }
+
+    #[test]
     fn an_id_of_a_living_process_is_taken() {
-        assert!(has_process(nix::unistd::geteuid().as_raw()));
+        assert!(has_process(nix::unistd::getuid().as_raw()));
+        assert!(!has_process(0x7bff_fffe), "an id that nobody has");
     }
 }

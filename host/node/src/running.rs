@@ -5,8 +5,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
-use host_core::{Artifact, Digest, LimitName, Record, RunId, Status};
+use host_core::{Artifact, Digest, LimitName, Outcome, Record, RunId, Status};
 use host_jail::{Event, Keeper, LeftFile, Report, SetupError, SetupKind};
 use host_store::{ActiveRun, Exclusive, Journal, JournalError, ReadRunError, RunSpool, SpoolFile};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ use crate::ended::Ended;
 
 /// The most of a report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 4 << 20;
+/// How long the control groups of a run whose keeper was killed may take to become empty.
+const GROUPS_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a value may be in the journal, in bytes.
 const JOURNAL_VALUE_BYTES_MAX: usize = 64 << 10;
 /// How much of standard output a result is read from, in bytes; more than that is no JSON that anyone wants.
@@ -145,8 +148,8 @@ impl Running<'_> {
             Some(report) => keep_artifacts(&self.spool, &report.left).map_err(failed)?,
             None => {
                 // Init dies with it, and the rest with init.
-                self.keeper.wait();
-                host_jail::remove_left(self.by_root, &run);
+                let _ = self.keeper.wait();
+                host_jail::remove_left(self.by_root, &run, GROUPS_WAIT_MAX);
                 Vec::new()
             }
         };
@@ -169,10 +172,13 @@ impl Running<'_> {
             appended => appended,
         };
         appended.map_err(|source| FinishError::Journal { run, source })?;
-        // A mark that stays is found at the next start, which records the end once more and harms nothing.
-        let _ = self.mark.done();
         // Its last act was to say that the run has ended; by now it is gone too.
-        self.keeper.wait();
+        let is_gone = self.keeper.wait();
+        // A mark that stays is found at the next start, which then looks for what is left. So it stays where something
+        // of the run is still there.
+        if is_gone && !matches!(record.outcome, Outcome::Unkillable { .. }) {
+            let _ = self.mark.done();
+        }
         Ok(ended.finished)
     }
 }

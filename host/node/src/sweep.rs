@@ -1,41 +1,127 @@
 //! Runs whose processes were killed, or that a power failure ended: their end is put on record, late.
+//!
+//! INVARIANT: the journal decides. A run is lost if its intent is there and its end is not; one that has an end keeps it,
+//! and one that was never intended never was.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use host_core::RunId;
 use host_jail::Report;
-use host_store::{ActiveRun, SpoolFile, Store};
-use serde_json::json;
+use host_store::{DiskError, JournalError, NewBoot, ReadJournalError, SpoolFile, Store};
+use serde_json::{Value, json};
 
 /// Orphans that one start looks after; the rest waits for the next.
 const ORPHANS_MAX: usize = 16;
 /// The most of a report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 4 << 20;
+/// How long a start waits for the control groups of an orphan to become empty; the next one tries again.
+const GROUPS_WAIT_MAX: Duration = Duration::from_millis(100);
+/// Where the kernel says which start of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Records the end of every run that nobody looks after, and removes what it left in control groups.
 ///
 /// What cannot be recorded keeps its mark and is tried again at the next start.
 pub(crate) fn sweep(store: &Store, by_root: bool) {
-    for orphan in store.orphans(ORPHANS_MAX).unwrap_or_default() {
-        host_jail::remove_left(by_root, &orphan.run());
-        if record(store, &orphan) {
-            // A mark that stays is found again, which records the same once more and harms nothing.
-            let _ = orphan.done();
+    // What is wrong with the journal or the disk is found by the run itself, which then does not start.
+    let _ = look_after_orphans(store, by_root).and_then(|()| look_after_last_boot(store));
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
+    let orphans = store.orphans(ORPHANS_MAX)?;
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let unended = unended(store)?;
+    for orphan in orphans {
+        let run = orphan.run();
+        if unended.contains(&run) {
+            record_lost(store, run, "host was killed while it ran")?;
         }
+        // Processes that do not die keep their groups, and the groups keep the mark.
+        if host_jail::remove_left(by_root, &run, GROUPS_WAIT_MAX) {
+            orphan.done()?;
+        }
+    }
+    Ok(())
+}
+
+/// After a start of the machine no run goes on that was under way before it, whatever became of the marks.
+fn look_after_last_boot(store: &Store) -> Result<(), SweepError> {
+    let Some(boot) = new_boot(store)? else {
+        return Ok(());
+    };
+    let before = unended(store)?;
+    // ORDER: a run of this boot that is in the list is still marked now, or its end is found by the second reading.
+    let marked: BTreeSet<RunId> = store.marked()?.into_iter().collect();
+    let after = unended(store)?;
+    for run in before
+        .intersection(&after)
+        .filter(|run| !marked.contains(run))
+    {
+        record_lost(store, *run, "the machine went down while it ran")?;
+    }
+    Ok(boot.done()?)
+}
+
+fn new_boot(store: &Store) -> Result<Option<NewBoot>, DiskError> {
+    match std::fs::read_to_string(BOOT_ID) {
+        Ok(name) => store.new_boot(name.trim()),
+        // Without a name no boot is known from another, and marks have to do.
+        Err(_) => Ok(None),
     }
 }
 
-fn record(store: &Store, orphan: &ActiveRun) -> bool {
-    let run = orphan.run();
+/// The runs that were intended and have no end on record.
+fn unended(store: &Store) -> Result<BTreeSet<RunId>, SweepError> {
+    let mut unended = BTreeSet::new();
+    for line in store.journal().read()? {
+        let line = match line {
+            Ok(line) => line,
+            Err(ReadJournalError::Disk(error)) => return Err(error.into()),
+            // A damaged line is no reason to doubt the others.
+            Err(_) => continue,
+        };
+        let Some(run) = run_of(&line) else { continue };
+        match line.get("event").and_then(Value::as_str) {
+            Some("intended") => {
+                unended.insert(run);
+            }
+            Some("finished" | "abandoned") => {
+                unended.remove(&run);
+            }
+            _ => {}
+        }
+    }
+    Ok(unended)
+}
+
+fn run_of(line: &Value) -> Option<RunId> {
+    let run = line.get("run").or_else(|| line.pointer("/record/run"))?;
+    run.as_str()?.parse().ok()
+}
+
+fn record_lost(store: &Store, run: RunId, reason: &str) -> Result<(), JournalError> {
     let report = store
         .open_run(run)
         .ok()
         .and_then(|spool| spool.read(SpoolFile::Report, REPORT_BYTES_MAX).ok())
         .and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
-    let line = json!({
+    store.journal().append(&json!({
         "event": "finished",
         "run": run,
         "status": "lost",
         "outcome": "lost",
-        "reason": "host was killed while it ran",
+        "reason": reason,
         "ending": report.map(|report| report.ending),
-    });
-    store.journal().append(&line).is_ok()
+    }))
 }

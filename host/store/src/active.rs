@@ -1,13 +1,14 @@
 //! Which runs are under way: a mark for each, held by a lock as long as a process of ours belongs to the run.
 //!
-//! A mark without a holder is a run whose processes were killed, or that a power failure ended. Whoever starts the
-//! next run finds it, writes down that it is lost, and clears away what it left.
+//! A mark without a holder is a run whose processes were killed. Whoever starts the next run finds it, writes down that
+//! it is lost if the journal does not know how it ended, and clears away what it left. Marks are not synced: after a
+//! power failure the journal alone is believed (see [`crate::boot`]).
 
 use std::fs::File;
 
 use cap_std::fs::Dir;
 use host_core::RunId;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, OFlags, fstat, statat};
 use rustix::io::Errno;
 
 use crate::disk::{DiskError, FILE_MODE, open_file, open_or_make_dir};
@@ -16,6 +17,10 @@ use crate::store::Store;
 
 /// The directory of the marks, in the state directory.
 const ACTIVE: &str = "active";
+/// Behind the name of a mark that is not locked yet.
+const UNLOCKED: &str = ".new";
+/// How often a mark is made anew when somebody who clears away took it for one that was left.
+const MARK_TRIES_MAX: u32 = 16;
 
 /// The mark of a run, with the lock that says that somebody looks after it.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ impl ActiveRun {
     /// Takes the mark away, when the end of the run is on record.
     ///
     /// # Errors
-    /// [`DiskError`]; the run is then found again, and its end recorded twice.
+    /// [`DiskError`]; the run is then found again, by somebody who sees in the journal that it has ended.
     pub fn done(self) -> Result<(), DiskError> {
         self.marks
             .remove_file(self.run.to_string())
@@ -44,30 +49,26 @@ impl ActiveRun {
 }
 
 impl Store {
-    /// Marks a run as under way.
+    /// Marks a run as under way, before anything else of it exists.
     ///
     /// # Errors
     /// [`DiskError`] when the mark cannot be made.
     pub fn mark_active(&self, run: RunId) -> Result<ActiveRun, DiskError> {
         const DOING: &str = "mark the run as under way";
         let marks = self.marks().map_err(DiskError::when(DOING))?;
-        let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        // ORDER: locked under another name first, or a start in between would take it for nobody's.
-        let unlocked = format!("{run}.new");
-        let file = open_file(&marks, &unlocked, how, FILE_MODE).map_err(DiskError::when(DOING))?;
-        try_lock(&file).map_err(DiskError::when(DOING))?;
-        // The spool of the run was made before, which happens once, so no other mark is replaced.
-        marks
-            .rename(&unlocked, &marks, run.to_string())
-            .map_err(DiskError::when(DOING))?;
-        Ok(ActiveRun {
-            run,
-            marks,
-            _held: file,
-        })
+        for _ in 0..MARK_TRIES_MAX {
+            if let Some(held) = try_to_mark(&marks, run).map_err(DiskError::when(DOING))? {
+                return Ok(ActiveRun {
+                    run,
+                    marks,
+                    _held: held,
+                });
+            }
+        }
+        Err(DiskError::when(DOING)(Errno::BUSY))
     }
 
-    /// At most `count_max` runs that are marked and that nobody looks after any more.
+    /// At most `count_max` runs that are marked and that nobody looks after any more; each is held by whoever found it.
     ///
     /// # Errors
     /// [`DiskError`] when the marks cannot be listed.
@@ -75,22 +76,21 @@ impl Store {
         const DOING: &str = "look for runs that nobody looks after";
         let marks = self.marks().map_err(DiskError::when(DOING))?;
         let mut orphans = Vec::new();
-        for entry in marks.entries().map_err(DiskError::when(DOING))? {
-            let name = entry.map_err(DiskError::when(DOING))?.file_name();
-            let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) else {
+        for name in names(&marks).map_err(DiskError::when(DOING))? {
+            let Some(held) = hold(&marks, &name).map_err(DiskError::when(DOING))? else {
                 continue;
             };
-            let held = match open_file(&marks, &run.to_string(), OFlags::RDWR, FILE_MODE) {
-                Err(Errno::NOENT) => continue,
-                opened => opened.map_err(DiskError::when(DOING))?,
-            };
-            if try_lock(&held).is_ok() {
-                let marks = marks.try_clone().map_err(DiskError::when(DOING))?;
-                orphans.push(ActiveRun {
+            match name.parse::<RunId>() {
+                Ok(run) => orphans.push(ActiveRun {
                     run,
-                    marks,
+                    marks: marks.try_clone().map_err(DiskError::when(DOING))?,
                     _held: held,
-                });
+                }),
+                // Its maker was killed before the run had anything but this.
+                Err(_) if name.ends_with(UNLOCKED) => {
+                    marks.remove_file(&name).map_err(DiskError::when(DOING))?;
+                }
+                Err(_) => {}
             }
             if orphans.len() == count_max {
                 break;
@@ -99,9 +99,67 @@ impl Store {
         Ok(orphans)
     }
 
+    /// Every run that is marked, whether anybody looks after it or not.
+    ///
+    /// # Errors
+    /// [`DiskError`] when the marks cannot be listed.
+    pub fn marked(&self) -> Result<Vec<RunId>, DiskError> {
+        const DOING: &str = "list the runs that are under way";
+        let marks = self.marks().map_err(DiskError::when(DOING))?;
+        let names = names(&marks).map_err(DiskError::when(DOING))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     fn marks(&self) -> Result<Dir, Errno> {
         open_or_make_dir(self.state().dir(), ACTIVE)
     }
+}
+
+/// Makes a mark and locks it; `None` when somebody else had it in hand meanwhile.
+fn try_to_mark(marks: &Dir, run: RunId) -> Result<Option<File>, Errno> {
+    let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+    // ORDER: locked under another name first, or a start in between would take it for nobody's.
+    let unlocked = format!("{run}{UNLOCKED}");
+    let file = match open_file(marks, &unlocked, how, FILE_MODE) {
+        Err(Errno::EXIST) => return Ok(None),
+        opened => opened?,
+    };
+    if !locked(marks, &unlocked, &file)? {
+        return Ok(None);
+    }
+    let renamed = rustix::fs::renameat(marks, &unlocked, marks, run.to_string());
+    if renamed.is_err() {
+        let _ = rustix::fs::unlinkat(marks, &unlocked, AtFlags::empty());
+    }
+    renamed.map(|()| Some(file))
+}
+
+/// Opens and locks a mark that nobody holds.
+fn hold(marks: &Dir, name: &str) -> Result<Option<File>, Errno> {
+    let file = match open_file(marks, name, OFlags::RDWR, FILE_MODE) {
+        Err(Errno::NOENT) => return Ok(None),
+        opened => opened?,
+    };
+    Ok(locked(marks, name, &file)?.then_some(file))
+}
+
+/// Locks `file` if nobody else has, and if it still is what its name says: who held it may just have removed it.
+fn locked(marks: &Dir, name: &str, file: &File) -> Result<bool, Errno> {
+    match try_lock(file) {
+        Err(Errno::WOULDBLOCK) => return Ok(false),
+        taken => taken?,
+    }
+    let ours = fstat(file)?;
+    match statat(marks, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(false),
+        named => named.map(|named| (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)),
+    }
+}
+
+fn names(marks: &Dir) -> std::io::Result<Vec<String>> {
+    let entries = marks.entries()?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_str().map(str::to_owned)));
+    names.filter_map(Result::transpose).collect()
 }
 
 #[cfg(test)]
@@ -109,18 +167,19 @@ mod tests {
     use super::*;
     use crate::lab::Lab;
 
+    fn run(seed: u8) -> RunId {
+        RunId::from_parts(7, [seed; 10])
+    }
+
     #[test]
     fn a_run_that_nobody_looks_after_is_found_once() {
         let lab = Lab::new();
         let store = lab.store();
-        let [one, other] = [[1; 10], [2; 10]].map(|random| RunId::from_parts(7, random));
-        let looked_after = store.mark_active(one).unwrap();
-        drop(store.mark_active(other).unwrap());
+        let looked_after = store.mark_active(run(1)).unwrap();
+        drop(store.mark_active(run(2)).unwrap());
         let orphans = store.orphans(10).unwrap();
-        assert_eq!(
-            orphans.iter().map(ActiveRun::run).collect::<Vec<_>>(),
-            [other]
-        );
+        let found: Vec<RunId> = orphans.iter().map(ActiveRun::run).collect();
+        assert_eq!(found, [run(2)]);
         assert!(
             store.orphans(10).unwrap().is_empty(),
             "the first finder holds it"
@@ -130,6 +189,30 @@ mod tests {
         }
         assert!(store.orphans(10).unwrap().is_empty());
         looked_after.done().unwrap();
-        assert!(store.mark_active(one).is_ok());
+        assert!(store.mark_active(run(1)).is_ok());
+    }
+
+    #[test]
+    fn a_mark_that_is_taken_away_while_it_is_looked_at_is_nobodys_orphan() {
+        let lab = Lab::new();
+        let store = lab.store();
+        let looked_after = store.mark_active(run(1)).unwrap();
+        let marks = store.marks().unwrap();
+        let name = run(1).to_string();
+        let opened = open_file(&marks, &name, OFlags::RDWR, FILE_MODE).unwrap();
+        looked_after.done().unwrap();
+        assert!(!locked(&marks, &name, &opened).unwrap());
+    }
+
+    #[test]
+    fn what_a_killed_start_left_before_its_mark_was_made_is_cleared_away() {
+        let lab = Lab::new();
+        let store = lab.store();
+        let marks = store.marks().unwrap();
+        let left = format!("{}{UNLOCKED}", run(1));
+        drop(open_file(&marks, &left, OFlags::RDWR | OFlags::CREATE, FILE_MODE).unwrap());
+        assert!(store.orphans(10).unwrap().is_empty());
+        assert!(!marks.exists(&left));
+        assert!(store.mark_active(run(1)).is_ok());
     }
 }

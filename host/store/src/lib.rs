@@ -18,6 +18,7 @@ mod content;
 mod staging;
 
 mod active;
+mod boot;
 mod exclusive;
 mod journal;
 mod spool;
@@ -34,6 +35,7 @@ mod lab;
 pub use cap_std::fs::Dir;
 
 pub use crate::active::ActiveRun;
+pub use crate::boot::NewBoot;
 pub use crate::content::ReadContentError;
 pub use crate::disk::DiskError;
 pub use crate::exclusive::{Exclusive, ExclusiveError};

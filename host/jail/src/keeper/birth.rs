@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use super::{Run, now};
 use crate::cgroup::{Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
-use crate::init::Init;
+use crate::init::{Filters, Init};
 use crate::landlock;
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::Fallbacks;
@@ -29,7 +29,8 @@ impl<'a> Run<'a> {
         stdout: OwnedFd,
         stderr: OwnedFd,
     ) -> Result<Self, SetupError> {
-        let hierarchies = Hierarchies::discover(recipe.who.by_root());
+        let hierarchies =
+            Hierarchies::discover(recipe.who.by_root()).step("look for control groups")?;
         let limits = &recipe.limits;
         let groups = hierarchies
             .make(&recipe.run, limits.memory().bytes(), limits.processes())
@@ -90,7 +91,10 @@ impl<'a> Run<'a> {
                 rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
             }
         }
-        let filter = seccomp::program(surface(recipe));
+        let filters = Filters {
+            task: seccomp::program(surface(recipe)),
+            init: seccomp::program_of_init(),
+        };
         let tree = if recipe.who.by_root() {
             Some(crate::mounts::prepare(recipe)?)
         } else {
@@ -106,7 +110,7 @@ impl<'a> Run<'a> {
             recipe,
             channel: inner,
             streams,
-            filter: &filter,
+            filters: &filters,
             fallbacks,
             groups: groups.to_join().step("open the control groups")?,
             tree,
@@ -136,7 +140,8 @@ fn end_at_once(init: &Cloned) {
     let _ = rustix::process::waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
 }
 
-/// A memory limit without a control group falls back only if nobody asked for it.
+/// A limit without a control group falls back only if nobody asked for it: what is then looked at from time to time can
+/// be got round by a program that means to.
 fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, SetupError> {
     let memory = !groups.binds(Controller::Memory);
     if memory && recipe.limits.asked(LimitName::Memory) {
@@ -147,6 +152,14 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
             ),
         );
     }
+    if groups.cpu_used().is_none() && recipe.limits.asked(LimitName::Cpu) {
+        let missing = io::Error::other("no control group can be made here that counts it");
+        return Err(
+            SetupError::wall("impose the limit `cpu`", missing).hinting(
+                "run as root, or leave the limit to its default, which is then looked at from time to time",
+            ),
+        );
+    }
     Ok(Fallbacks {
         memory,
         processes: !groups.binds(Controller::Pids),
@@ -154,11 +167,32 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
 }
 
 fn surface(recipe: &JailRecipe) -> Surface {
-    // A granted directory may hold a socket, and an older Landlock cannot refuse to connect to it.
-    let shows_nothing = recipe.openings.is_empty() && recipe.system_paths.is_empty();
-    let unix_sockets = shows_nothing || landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
+    // Any directory of the machine may hold a socket, and an older Landlock cannot refuse to reach it. What is
+    // shown below a place where the task may make sockets of its own would be as open as that place.
+    let opened = recipe.openings.iter().map(|opening| &opening.path);
+    let in_scratch = opened
+        .chain(&recipe.system_paths)
+        .any(|path| crate::mounts::in_scratch(path).is_some());
+    let unix_sockets = !in_scratch && landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
     Surface { unix_sockets }
 }
+
+/// What bounds memory where no control group does.
+const MEMORY_LOOKED_AT: &str = "each process by RLIMIT_DATA; the sum of what they map is looked at from time to time, and files in memory, System V segments and what waits in sockets are not in it";
+/// What bounds CPU time where no control group does.
+const CPU_LOOKED_AT: &str =
+    "summed over the processes that are seen, from time to time; each one by RLIMIT_CPU";
+/// The same two where `/proc` hides the processes of the run.
+pub(super) const BLIND: [(&str, &str); 2] = [
+    (
+        "memory",
+        "each process by RLIMIT_DATA; /proc hides the run, so their sum is not looked at",
+    ),
+    (
+        "cpu",
+        "each process by RLIMIT_CPU; /proc hides the run, so their sum is not looked at",
+    ),
+];
 
 /// What holds each wall up, for the record.
 fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
@@ -174,7 +208,7 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     let memory = if groups.binds(Controller::Memory) {
         "control group"
     } else {
-        "each process by RLIMIT_DATA, and their sum looked at from time to time"
+        MEMORY_LOOKED_AT
     };
     let processes = if groups.binds(Controller::Pids) {
         "control group"
@@ -184,7 +218,7 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     let cpu = if groups.cpu_used().is_some() {
         "control group"
     } else {
-        "summed over the processes from time to time"
+        CPU_LOOKED_AT
     };
     [
         ("user", user),

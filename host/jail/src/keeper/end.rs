@@ -48,8 +48,12 @@ impl Run<'_> {
                 collect::Collected::default(),
             ),
         };
-        self.groups.remove();
+        // Groups with a process in them cannot be removed; whoever looks after the run later tries again.
+        if !unkillable {
+            self.groups.remove();
+        }
         let not_opened = self.not_opened_capabilities();
+        self.note_parts_of_the_root();
         Report {
             format: REPORT_FORMAT.to_owned(),
             ending,
@@ -79,6 +83,20 @@ impl Run<'_> {
                     .map(|name| (name.clone(), cause.clone()))
             })
             .collect()
+    }
+
+    /// What a grant to read everything could not show.
+    fn note_parts_of_the_root(&mut self) {
+        let parts = self.not_opened.iter().filter_map(|(index, cause)| {
+            let opening = self.recipe.openings.get(*index)?;
+            let is_part = opening.capabilities.is_empty();
+            is_part.then(|| format!("`{}`: {cause}", opening.path.display()))
+        });
+        let parts: Vec<String> = parts.collect();
+        if !parts.is_empty() {
+            let without = format!("without {}", parts.join(", "));
+            self.walls.push(("fs.read:/".to_owned(), without));
+        }
     }
 
     fn heard_more(&mut self) -> bool {

@@ -10,12 +10,14 @@ use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::Signal;
 use rustix::time::Timespec;
 
+use super::birth::BLIND;
 use super::{DEATH_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
 use crate::report::{Ending, Report};
 use crate::setup::SetupError;
 use crate::streams::{self, Moved};
+use crate::tree::Tree;
 
 /// The longest pause between two looks at the CPU time that was used.
 const CPU_LOOK_MAX: Duration = Duration::from_secs(1);
@@ -130,6 +132,10 @@ impl<'a> Run<'a> {
                 self.walls.extend(notes);
                 self.not_opened = not_opened;
                 self.out = out;
+                if self.needs_tree() && !Tree::sees(self.init.pid) {
+                    let blind = BLIND.map(|(wall, held)| (wall.to_owned(), held.to_owned()));
+                    self.walls.extend(blind);
+                }
             }
             Ok(Some((FromInit::Failed(error), _))) => self.ended(Ending::NotStarted(error)),
             Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.ended(Ending::Exited { code }),
@@ -230,11 +236,15 @@ impl<'a> Run<'a> {
         false
     }
 
+    /// Whether something is bounded by looking at every process of the run.
+    fn needs_tree(&self) -> bool {
+        self.groups.cpu_used().is_none() || !self.groups.binds(Controller::Memory)
+    }
+
     /// Reads what the run has used: from its control groups, or process by process, which costs more.
     fn look_at_usage(&mut self) {
         let counted = self.groups.cpu_used();
-        let needs_tree = counted.is_none() || !self.groups.binds(Controller::Memory);
-        if needs_tree && now() - self.looked >= TREE_LOOK_MIN {
+        if self.needs_tree() && now() - self.looked >= TREE_LOOK_MIN {
             self.looked = now();
             self.tree.look(self.init.pid);
         }

@@ -9,8 +9,8 @@ use super::{Arm, Test, Verdict};
 /// What of the kernel a run sees, beyond what every run does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Surface {
-    /// Whether the task may make UNIX sockets. Where a granted directory could hold one and Landlock
-    /// cannot refuse to resolve it, it may not.
+    /// Whether the task may make UNIX sockets that reach others by their path. Where Landlock cannot refuse to
+    /// resolve such a path it may not, since any directory that it sees could hold a socket of the machine.
     pub(crate) unix_sockets: bool,
 }
 
@@ -117,6 +117,7 @@ const AF_INET6: u32 = 10;
 const SOCKET_TYPE_MASK: u32 = 0xf;
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
+const SOCK_SEQPACKET: u32 = 5;
 
 const fn is_type(kind: u32) -> Test {
     Test {
@@ -154,7 +155,21 @@ const SOCKET_ALL: Verdict = Verdict::Check(
     }],
     &SOCKET_INTERNET,
 );
-const SOCKETPAIR: Verdict = Verdict::Check(
+/// A pair of datagram sockets can be sent from to any path; a connected pair stays what it is.
+const SOCKETPAIR_CONNECTED: Verdict = Verdict::Check(
+    &[
+        Arm {
+            tests: &[equals(0, AF_UNIX), is_type(SOCK_STREAM)],
+            then: Verdict::Allow,
+        },
+        Arm {
+            tests: &[equals(0, AF_UNIX), is_type(SOCK_SEQPACKET)],
+            then: Verdict::Allow,
+        },
+    ],
+    &NO_FAMILY,
+);
+const SOCKETPAIR_ALL: Verdict = Verdict::Check(
     &[Arm {
         tests: &[equals(0, AF_UNIX)],
         then: Verdict::Allow,
@@ -164,10 +179,10 @@ const SOCKETPAIR: Verdict = Verdict::Check(
 
 /// Every listed call with its verdict.
 pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
-    let socket = if surface.unix_sockets {
-        SOCKET_ALL
+    let (socket, socketpair) = if surface.unix_sockets {
+        (SOCKET_ALL, SOCKETPAIR_ALL)
     } else {
-        SOCKET_INTERNET
+        (SOCKET_INTERNET, SOCKETPAIR_CONNECTED)
     };
     let checked = [
         (libc::SYS_clone, CLONE),
@@ -182,12 +197,19 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_ioctl, IOCTL),
         (libc::SYS_personality, PERSONALITY),
         (libc::SYS_socket, socket),
-        (libc::SYS_socketpair, SOCKETPAIR),
+        (libc::SYS_socketpair, socketpair),
         (libc::SYS_prlimit64, PRLIMIT),
         // Programs that would use a ring fall back to plain calls when there is none.
         (libc::SYS_io_uring_setup, ENOSYS),
         (libc::SYS_io_uring_enter, ENOSYS),
         (libc::SYS_io_uring_register, ENOSYS),
+        // The kernel counts the events of these for the whole machine (fs.aio-max-nr): one run could take them all.
+        (libc::SYS_io_setup, ENOSYS),
+        (libc::SYS_io_submit, ENOSYS),
+        (libc::SYS_io_getevents, ENOSYS),
+        (libc::SYS_io_cancel, ENOSYS),
+        (libc::SYS_io_destroy, ENOSYS),
+        (SYS_IO_PGETEVENTS, ENOSYS),
     ];
     let plain = ALLOWED
         .iter()
@@ -201,6 +223,33 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         .collect()
 }
 
+/// What init needs once the task runs: to wait for processes, to say how the task ended, and to end.
+pub(super) fn verdicts_of_init() -> Vec<(u32, Verdict)> {
+    let allowed = [
+        libc::SYS_wait4,
+        libc::SYS_waitid,
+        libc::SYS_sendmsg,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        libc::SYS_brk,
+        libc::SYS_mmap,
+        libc::SYS_mremap,
+        libc::SYS_munmap,
+        libc::SYS_restart_syscall,
+        libc::SYS_rt_sigreturn,
+    ];
+    allowed
+        .into_iter()
+        .filter_map(|number| Some((u32::try_from(number).ok()?, Verdict::Allow)))
+        .collect()
+}
+
+/// io_pgetevents(2), by architecture.
+const SYS_IO_PGETEVENTS: libc::c_long = if cfg!(target_arch = "x86_64") {
+    333
+} else {
+    292
+};
 /// fchmodat2(2), on every architecture.
 const SYS_FCHMODAT2: libc::c_long = 452;
 
@@ -469,11 +518,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_sendto,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    libc::SYS_io_cancel,
-    libc::SYS_io_destroy,
-    libc::SYS_io_getevents,
-    libc::SYS_io_setup,
-    libc::SYS_io_submit,
     libc::SYS_msgctl,
     libc::SYS_msgget,
     libc::SYS_msgrcv,

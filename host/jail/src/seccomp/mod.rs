@@ -5,7 +5,7 @@
 //! hundred. What is allowed stands in [`list`]; this file only turns it into instructions.
 //!
 //! A foreign architecture and the x32 calls kill. `clone3` and `openat2` answer ENOSYS, since their
-//! arguments lie in memory where no filter can look; calls newer than the list answer ENOSYS too, so that
+//! arguments lie in memory where no filter can look, and so do the rings of asynchronous IO; calls newer than the list answer ENOSYS too, so that
 //! the C library falls back. Everything else that is not listed answers EPERM.
 
 mod list;
@@ -64,9 +64,18 @@ const ARCHITECTURE: u32 = 0xc000_00b7;
 /// Set in the numbers of x32 calls.
 const X32_BIT: u32 = 0x4000_0000;
 
-/// The program for `surface`.
+/// The program for the task.
 pub(crate) fn program(surface: Surface) -> BpfProgram {
-    let spans = spans(list::verdicts(surface));
+    compile(list::verdicts(surface))
+}
+
+/// The program for init, from the moment at which the task runs.
+pub(crate) fn program_of_init() -> BpfProgram {
+    compile(list::verdicts_of_init())
+}
+
+fn compile(verdicts: Vec<(u32, Verdict)>) -> BpfProgram {
+    let spans = spans(verdicts);
     let mut code = vec![
         step(LOAD_WORD, OFFSET_ARCHITECTURE),
         jump(JUMP_IF_EQUAL, ARCHITECTURE, 1, 0),

@@ -51,13 +51,19 @@ pub(super) fn follow(
 ) -> Result<Followed, Failure> {
     let mut view = View::new(context.printer, plan);
     let mut running = running;
-    let mut interrupted = None;
+    let (mut interrupted, mut abandoned) = (None, false);
     view.started(&running);
     let mut latest =
         view.started + Duration::from_millis(running.wall_ms()).saturating_add(KEEPER_PATIENCE);
     loop {
         if stopwatch() >= latest {
+            // A keeper that the kernel holds in the midst of a call outlives its kill.
+            if abandoned {
+                break;
+            }
             running.abandon();
+            abandoned = true;
+            latest = stopwatch() + KEEPER_PATIENCE;
         }
         let (heard, signalled) = wait(&running, signals, view.patience(latest));
         if signalled && let Some(signal) = signals.take() {
