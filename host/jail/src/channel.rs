@@ -7,6 +7,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -85,12 +86,19 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut text)];
-        let received = rustix::net::recvmsg(
-            &self.0,
-            &mut slices,
-            &mut ancillary,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
+        let mut hear = || {
+            rustix::net::recvmsg(
+                &self.0,
+                &mut slices,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        };
+        let received = match hear() {
+            // The other end was closed with something of ours unread, which is said once, before what it said itself.
+            Err(Errno::CONNRESET) => hear()?,
+            heard => heard?,
+        };
         let descriptor = ancillary.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,

@@ -148,7 +148,8 @@ impl Keeper {
             return match rustix::net::recv(&self.socket, &mut byte[..], RecvFlags::empty()) {
                 Ok((1, _)) if byte == [SAY_ENDED] => Event::Ended,
                 Ok((1, _)) => Event::Output,
-                Err(rustix::io::Errno::INTR) => continue,
+                // A keeper that is gone with a word of ours unread: what it said before that comes next.
+                Err(Errno::INTR | Errno::CONNRESET) => continue,
                 Ok(_) | Err(_) => Event::Gone,
             };
         }

@@ -29,6 +29,7 @@ mod limits;
 mod machine;
 mod modules;
 mod output;
+mod places;
 mod secrets;
 mod transcripts;
 mod walls;
