@@ -3,7 +3,7 @@
 //! INVARIANT: the journal decides. A run is lost if its intent is there and its end is not; one that has an end keeps it,
 //! and one that was never intended never was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use host_core::RunId;
@@ -41,11 +41,16 @@ fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
     if orphans.is_empty() {
         return Ok(());
     }
-    let unended = unended(store)?;
+    let stories = stories(store)?;
     for orphan in orphans {
         let run = orphan.run();
-        if unended.contains(&run) {
-            record_lost(store, run, "host was killed while it ran")?;
+        match stories.get(&run) {
+            Some(Story::Intended) => record_lost(store, run, "host was killed while it ran")?,
+            Some(Story::Ended) => {}
+            // Nothing was started, and nobody was told of it.
+            None => {
+                let _ = store.open_run(run).map(host_store::RunSpool::abandon);
+            }
         }
         // Processes that do not die keep their groups, and the groups keep the mark.
         if host_jail::remove_left(by_root, &run, GROUPS_WAIT_MAX) {
@@ -60,15 +65,15 @@ fn look_after_last_boot(store: &Store) -> Result<(), SweepError> {
     let Some(boot) = new_boot(store)? else {
         return Ok(());
     };
-    let before = unended(store)?;
+    let before = stories(store)?;
     // ORDER: a run of this boot that is in the list is still marked now, or its end is found by the second reading.
     let marked: BTreeSet<RunId> = store.marked()?.into_iter().collect();
-    let after = unended(store)?;
-    for run in before
-        .intersection(&after)
-        .filter(|run| !marked.contains(run))
-    {
-        record_lost(store, *run, "the machine went down while it ran")?;
+    let after = stories(store)?;
+    let unended = before
+        .into_iter()
+        .filter(|(run, story)| *story == Story::Intended && after.get(run) == Some(story));
+    for (run, _) in unended.filter(|(run, _)| !marked.contains(run)) {
+        record_lost(store, run, "the machine went down while it ran")?;
     }
     Ok(boot.done()?)
 }
@@ -81,9 +86,16 @@ fn new_boot(store: &Store) -> Result<Option<NewBoot>, DiskError> {
     }
 }
 
-/// The runs that were intended and have no end on record.
-fn unended(store: &Store) -> Result<BTreeSet<RunId>, SweepError> {
-    let mut unended = BTreeSet::new();
+/// What the journal knows of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Story {
+    Intended,
+    Ended,
+}
+
+/// The runs that the journal tells of.
+fn stories(store: &Store) -> Result<BTreeMap<RunId, Story>, SweepError> {
+    let mut stories = BTreeMap::new();
     for line in store.journal().read()? {
         let line = match line {
             Ok(line) => line,
@@ -94,15 +106,15 @@ fn unended(store: &Store) -> Result<BTreeSet<RunId>, SweepError> {
         let Some(run) = run_of(&line) else { continue };
         match line.get("event").and_then(Value::as_str) {
             Some("intended") => {
-                unended.insert(run);
+                stories.entry(run).or_insert(Story::Intended);
             }
-            Some("finished" | "abandoned") => {
-                unended.remove(&run);
+            Some("finished") => {
+                stories.insert(run, Story::Ended);
             }
             _ => {}
         }
     }
-    Ok(unended)
+    Ok(stories)
 }
 
 fn run_of(line: &Value) -> Option<RunId> {

@@ -28,6 +28,7 @@ mod interrupts;
 mod limits;
 mod machine;
 mod modules;
+mod orphans;
 mod output;
 mod places;
 mod secrets;

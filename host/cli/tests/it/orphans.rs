@@ -1,0 +1,240 @@
+//! Runs whose processes are killed at odd moments, or cannot be killed: what is on record, and what is left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::lab::{Host, Lab, Live, cgroups_of, is_root};
+
+/// Runs that are killed, each a little later in its life than the one before.
+const KILLED_RUNS: u32 = 60;
+/// By how much later.
+const KILL_STEP: Duration = Duration::from_micros(400);
+/// How long a run that cannot be ended may keep its `host`: a killed run gets 5 s to die, a keeper 15 s to answer.
+const STUCK_WAIT_MAX: Duration = Duration::from_secs(25);
+
+/// The marks of runs under way.
+fn marks(lab: &Lab) -> Vec<PathBuf> {
+    let marks = fs::read_dir(lab.home().join("state/active")).unwrap();
+    marks.map(|mark| mark.unwrap().path()).collect()
+}
+
+/// How often each run is in the journal as intended and as finished.
+fn stories(lab: &Lab) -> BTreeMap<String, (u32, u32)> {
+    let mut stories: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    for line in lab.journal() {
+        let run = line.pointer("/record/run").unwrap_or(&line["run"]);
+        let Some(run) = run.as_str() else { continue };
+        let (intended, finished) = stories.entry(run.to_owned()).or_default();
+        match line["event"].as_str() {
+            Some("intended") => *intended += 1,
+            Some("finished") => *finished += 1,
+            _ => {}
+        }
+    }
+    stories
+}
+
+/// Runs that had ended were recorded as lost, some several times, and some that had never been intended; marks and
+/// spools of others stayed for ever.
+#[test]
+fn whenever_host_is_killed_each_run_has_one_story() {
+    let lab = Lab::new();
+    let module = lab.shell("echo done");
+    lab.run(&["run", &module]).exits(0);
+    for step in 0..KILLED_RUNS {
+        let live = lab.host(&["run", &module]).start();
+        std::thread::sleep(KILL_STEP * step);
+        // One that has ended meanwhile is not there to be killed.
+        let _ = rustix::process::kill_process(live.pid(), Signal::KILL);
+        live.end_swept_later();
+    }
+    // Each looks after so many.
+    for _ in 0..KILLED_RUNS / 8 {
+        lab.host(&["run", &module]).start().end_swept_later();
+    }
+    let stories = stories(&lab);
+    for (run, story) in &stories {
+        assert_eq!(
+            *story,
+            (1, 1),
+            "run {run} is intended and finished so often"
+        );
+    }
+    assert_eq!(marks(&lab), [] as [PathBuf; 0]);
+    let unknown: Vec<String> = lab.spooled();
+    let unknown: Vec<&String> = unknown
+        .iter()
+        .filter(|run| !stories.contains_key(*run))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "spools that no line tells of: {unknown:?}"
+    );
+    let runs: Vec<String> = stories.into_keys().collect();
+    assert!(cgroups_of(&runs).is_empty());
+}
+
+/// What was under way when the machine went down is lost, and its mark may be too: it was not synced.
+#[test]
+fn after_a_start_of_the_machine_the_journal_alone_is_believed() {
+    let lab = Lab::new();
+    let module = lab.shell("echo done");
+    lab.run(&["run", &module]).exits(0);
+    let journal = lab.home().join("state/journal.jsonl");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let intended = whole.lines().next().unwrap();
+    let run = lab.spooled()[0].clone();
+    let other = run.replace(&run[8..12], "0000");
+    assert_ne!(run, other);
+    fs::write(
+        &journal,
+        format!("{whole}{}\n", intended.replace(&run, &other)),
+    )
+    .unwrap();
+    lab.host(&["run", &module]).start().end_unsettled().exits(0);
+    assert_eq!(
+        stories(&lab)[&other],
+        (1, 0),
+        "a run of this boot may be under way"
+    );
+    fs::write(
+        lab.home().join("state/boot"),
+        "another start of the machine",
+    )
+    .unwrap();
+    for _ in 0..2 {
+        lab.host(&["run", &module]).start().end_unsettled().exits(0);
+        assert_eq!(stories(&lab)[&other], (1, 1));
+        assert_eq!(stories(&lab)[&run], (1, 1));
+    }
+    let lost = lab
+        .journal()
+        .into_iter()
+        .find(|line| line["run"] == *other && line["event"] == "finished");
+    assert_eq!(lost.unwrap()["status"], "lost");
+}
+
+/// A group of version 1 in which processes stand still and cannot be killed, like those that wait for a dead disk.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    /// Nothing where this machine has no such groups.
+    fn new(lab: &Lab) -> Option<Self> {
+        let group = Path::new("/sys/fs/cgroup/freezer").join(lab.marker());
+        fs::create_dir(&group).ok()?;
+        Some(Self(group))
+    }
+
+    fn freeze(&self, pid: Pid) {
+        let pid = pid.as_raw_nonzero().to_string();
+        fs::write(self.0.join("cgroup.procs"), pid).unwrap();
+        fs::write(self.0.join("freezer.state"), "FROZEN").unwrap();
+    }
+
+    fn thaw(&self) {
+        fs::write(self.0.join("freezer.state"), "THAWED").unwrap();
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        self.thaw();
+        let since = Instant::now();
+        while fs::remove_dir(&self.0).is_err() && since.elapsed() < STUCK_WAIT_MAX {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn init_of(live: &Live<'_>) -> Pid {
+    let keeper = live.keeper().as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
+    Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap()).unwrap()
+}
+
+fn stuck<'l>(lab: &'l Lab, limit: &str) -> Live<'l> {
+    let linger = lab.lingerer();
+    let module = lab.shell(&format!("echo up >&2; {linger}"));
+    let mut live = lab.host(&["run", &module, "--limit", limit]).start();
+    live.hears("up");
+    live
+}
+
+fn ends(live: &mut Live<'_>) {
+    let since = Instant::now();
+    while live.lives() {
+        assert!(since.elapsed() < STUCK_WAIT_MAX, "host waits for ever");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Its control groups stayed for ever, since nobody remembered that there was something to remove.
+#[test]
+fn a_run_that_cannot_be_killed_is_cleared_away_when_it_can() {
+    let lab = Lab::new();
+    let Some(freezer) = Freezer::new(&lab) else {
+        assert!(!is_root() || !Path::new("/sys/fs/cgroup/freezer").exists());
+        return;
+    };
+    let mut live = stuck(&lab, "wall=1s");
+    freezer.freeze(init_of(&live));
+    ends(&mut live);
+    let finished = lab.journal()[1]["record"]["outcome"]["kind"].clone();
+    assert_eq!(finished, "unkillable");
+    let runs = lab.spooled();
+    assert!(!cgroups_of(&runs).is_empty(), "they cannot be removed yet");
+    freezer.thaw();
+    live.end_swept_later().exits(1);
+    let module = lab.shell("echo next");
+    lab.host(&["run", &module]).start().end_unsettled().exits(0);
+    assert!(cgroups_of(&runs).is_empty());
+    assert_eq!(marks(&lab), [] as [PathBuf; 0]);
+    assert!(stories(&lab).values().all(|story| *story == (1, 1)));
+}
+
+/// Init held the keeper's end of the socket, so that nobody heard of the keeper's death.
+#[test]
+fn a_keeper_that_is_killed_is_missed_even_if_its_run_cannot_die() {
+    let lab = Lab::new();
+    let Some(freezer) = Freezer::new(&lab) else {
+        return;
+    };
+    let mut live = stuck(&lab, "wall=10m");
+    freezer.freeze(init_of(&live));
+    rustix::process::kill_process(live.keeper(), Signal::KILL).unwrap();
+    ends(&mut live);
+    freezer.thaw();
+    live.end_swept_later().exits(5);
+    assert_eq!(lab.journal()[1]["record"]["status"], "lost");
+}
+
+/// Limits that are looked at in `/proc` were said to hold where it shows nothing.
+#[test]
+fn where_proc_hides_a_run_the_record_says_what_is_not_looked_at() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(home.path(), Some(65_534), Some(65_534)).unwrap();
+    fs::set_permissions(lab.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    let module = lab.shell("echo ran");
+    let script = format!(
+        "HOST_HOME={0}/home HOME={0} exec unshare -m -p --fork sh -c 'set -e; mount --make-rprivate /; mount -t proc -o hidepid=2 none /proc; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"' sh \"$@\"",
+        home.path().display()
+    );
+    let arguments = ["--output", "json", "run", module.as_str()];
+    let record = Host::by_shell(&lab, &script, &arguments)
+        .run()
+        .exits(0)
+        .record();
+    for wall in ["memory", "cpu"] {
+        let held = record["walls"][wall].as_str().unwrap();
+        assert!(held.contains("/proc hides"), "{wall}: {held}");
+    }
+}
