@@ -3,7 +3,7 @@
 //! ORDER (the step numbers of the measured prototype): go byte; control groups; groups, group and user id; the signal of
 //! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
 //! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
-//! pivot; loopback; limits; not dumpable; second go byte; fork; then init gives up its own capabilities.
+//! pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up its own capabilities.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -124,6 +124,7 @@ impl Init<'_> {
         pivot(&tree.root)?;
         loopback_up().step("bring loopback up")?;
         rlimits::set(&self.recipe.limits, self.fallbacks).step("set the limits")?;
+        task::drop_bounding_set()?;
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .step("hide from tracers")?;
         let ready = FromInit::Ready {

@@ -5,6 +5,7 @@
 //! machine is ever walked. Nothing here comes from a bundle but the installed files, whose names were
 //! checked when the bundle was opened.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -80,13 +81,14 @@ pub(crate) fn root(
     openings: &[(Guarded, Opening)],
     root: OwnedFd,
 ) -> Result<OwnedFd, SetupError> {
-    let writer = Writer { root: &root };
+    let mut writer = Writer::new(&root);
+    let writer = &mut writer;
     for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
     }
-    system(recipe, &writer)?;
-    devices(&writer)?;
-    etc(recipe, &writer)?;
+    system(recipe, writer)?;
+    devices(writer)?;
+    etc(recipe, writer)?;
     for file in &recipe.install {
         let mode = if file.executable { 0o755 } else { 0o644 };
         writer.file(
@@ -109,7 +111,7 @@ pub(crate) fn scratch(
     openings: &[(Guarded, Opening)],
     scratch: OwnedFd,
 ) -> Result<OwnedFd, SetupError> {
-    let writer = Writer { root: &scratch };
+    let mut writer = Writer::new(&scratch);
     for (part, _) in SCRATCH_PARTS {
         let path = Path::new(part);
         writer.directory(path)?;
@@ -148,7 +150,7 @@ fn is_shown(recipe: &JailRecipe, openings: &[(Guarded, Opening)], path: &Path) -
 }
 
 /// Mount points for the read-only system, as links where the machine has links.
-fn system(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
+fn system(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
     let own = recipe.system_paths.iter().map(PathBuf::as_path);
     for path in SYSTEM_PATHS.iter().map(Path::new).chain(own) {
         let Ok(found) = fs::symlink_metadata(path) else {
@@ -167,7 +169,7 @@ fn system(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn devices(writer: &Writer<'_>) -> Result<(), SetupError> {
+fn devices(writer: &mut Writer<'_>) -> Result<(), SetupError> {
     for (name, _, _) in DEVICES {
         writer.mount_point(&Path::new("dev").join(name), false)?;
     }
@@ -182,7 +184,7 @@ fn devices(writer: &Writer<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn etc(recipe: &JailRecipe, writer: &Writer<'_>) -> Result<(), SetupError> {
+fn etc(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
     let (uid, gid) = recipe.inside();
     let name = &recipe.user_name;
     let (mut passwd, mut group) = (String::new(), String::new());
@@ -237,29 +239,40 @@ fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
 /// Writes below a mount that is attached nowhere.
 struct Writer<'a> {
     root: &'a OwnedFd,
+    /// The directories that are known to be there.
+    made: BTreeSet<PathBuf>,
 }
 
-impl Writer<'_> {
-    /// Makes one directory; one that is there already is fine, and anything else in its place is not: a link would
-    /// lead out of the jail's root and into the machine's.
-    fn directory(&self, path: &Path) -> Result<(), SetupError> {
-        match rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755)) {
-            Ok(()) => Ok(()),
-            Err(Errno::EXIST) => {
-                let found = rustix::fs::statat(self.root, path, AtFlags::SYMLINK_NOFOLLOW);
-                let found = found.map_err(|errno| failed(path, errno))?;
-                let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
-                if is_dir {
-                    Ok(())
-                } else {
-                    Err(failed(path, Errno::NOTDIR))
-                }
-            }
-            Err(errno) => Err(failed(path, errno)),
+impl<'a> Writer<'a> {
+    fn new(root: &'a OwnedFd) -> Self {
+        Self {
+            root,
+            made: BTreeSet::new(),
         }
     }
 
-    fn parents(&self, path: &Path) -> Result<(), SetupError> {
+    /// Makes one directory; one that is there already is fine, and anything else in its place is not: a link would
+    /// lead out of the jail's root and into the machine's.
+    fn directory(&mut self, path: &Path) -> Result<(), SetupError> {
+        if self.made.contains(path) {
+            return Ok(());
+        }
+        match rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => {
+                let found = rustix::fs::statat(self.root, path, AtFlags::SYMLINK_NOFOLLOW);
+                let found = found.map_err(|errno| failed(path, errno))?;
+                if !FileType::from_raw_mode(found.st_mode).is_dir() {
+                    return Err(failed(path, Errno::NOTDIR));
+                }
+            }
+            Err(errno) => return Err(failed(path, errno)),
+        }
+        self.made.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn parents(&mut self, path: &Path) -> Result<(), SetupError> {
         let mut walked = PathBuf::new();
         for component in path.parent().unwrap_or(Path::new("")).components() {
             let Component::Normal(name) = component else {
@@ -271,7 +284,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), SetupError> {
+    fn file(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), SetupError> {
         self.parents(path)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -287,7 +300,7 @@ impl Writer<'_> {
     }
 
     /// Makes an empty directory or file to mount on.
-    fn mount_point(&self, path: &Path, is_dir: bool) -> Result<(), SetupError> {
+    fn mount_point(&mut self, path: &Path, is_dir: bool) -> Result<(), SetupError> {
         self.parents(path)?;
         if is_dir {
             return self.directory(path);

@@ -2,10 +2,10 @@
 //!
 //! ORDER, each with the reason why it cannot come later or earlier:
 //! 1. its own session, so that no terminal can be fed through it;
-//! 2. bounding set, ambient set, then all capabilities, no_new_privs: the bounding set needs a capability;
+//! 2. ambient set, then all capabilities, no_new_privs; init has emptied the bounding set, which takes a capability;
 //! 3. the signal of the parent's death, which any change of credentials would have erased;
 //! 4. Landlock, which needs no_new_privs and must see the final mounts;
-//! 5. standard streams, signals, every other descriptor closed on exec;
+//! 5. standard streams, every other descriptor closed on exec; the keeper has given signals their default effect;
 //! 6. the system call filter, after which none of the above is possible any more;
 //! 7. the program.
 
@@ -66,7 +66,6 @@ fn confine(
     rustix::stdio::dup2_stdin(&streams.stdin).step("set up standard input")?;
     rustix::stdio::dup2_stdout(&streams.stdout).step("set up standard output")?;
     rustix::stdio::dup2_stderr(&streams.stderr).step("set up standard error")?;
-    sys::default_signals().step("reset signals")?;
     sys::close_on_exec_from_3().step("close descriptors")?;
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
     filter_calls(filter)?;
@@ -81,8 +80,8 @@ pub(crate) fn filter_calls(filter: &BpfProgram) -> Result<(), SetupError> {
     })
 }
 
-/// Gives up every capability for good, in init as in the task.
-pub(crate) fn drop_capabilities() -> Result<(), SetupError> {
+/// Empties the bounding set, so that no program can ever give its process a capability.
+pub(crate) fn drop_bounding_set() -> Result<(), SetupError> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         match rustix::thread::remove_capability_from_bounding_set(capability) {
@@ -92,6 +91,11 @@ pub(crate) fn drop_capabilities() -> Result<(), SetupError> {
             Err(errno) => return Err(SetupError::wall("drop the bounding set", errno)),
         }
     }
+    Ok(())
+}
+
+/// Gives up every capability for good, in init as in the task.
+pub(crate) fn drop_capabilities() -> Result<(), SetupError> {
     let bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP
