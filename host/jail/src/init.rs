@@ -23,7 +23,7 @@ use seccompiler::BpfProgram;
 use crate::cgroup;
 use crate::channel::{Channel, Exit, FromInit};
 use crate::guard::Hidden;
-use crate::mounts::{self, Attach, Tree};
+use crate::mounts::{self, Attach, Base, Tree};
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::{self, Fallbacks};
 use crate::setup::{SetupError, WallStep};
@@ -117,7 +117,7 @@ impl Init<'_> {
         rustix::mount::mount_change("/", private).step("make the mounts private")?;
         let tree = match self.tree.take() {
             Some(tree) => tree,
-            None => mounts::prepare(self.recipe)?,
+            None => mounts::prepare(self.recipe, Base::make()?)?,
         };
         let out = attach(&tree)?;
         proc(&tree.root)?;

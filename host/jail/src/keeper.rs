@@ -18,12 +18,14 @@ use host_core::RunId;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::time::Timespec;
 
+use self::birth::Warm;
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
+use crate::order::{self, Order};
 use crate::recipe::{JailRecipe, Opening};
 use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::setup::{SetupError, WallStep};
@@ -49,6 +51,8 @@ pub struct Outlets {
     pub report: OwnedFd,
     /// An empty directory for files that come back.
     pub artifacts: OwnedFd,
+    /// A lock that says that somebody looks after the run; the keeper holds it as long as it lives.
+    pub held: OwnedFd,
 }
 
 /// Why no keeper could be started.
@@ -90,8 +94,12 @@ const SAY_ENDED: u8 = b'e';
 const HEAR_GO: u8 = b'g';
 const HEAR_CANCEL: u8 = b'c';
 
-/// Forks a keeper that makes the jail of `recipe`, and returns at once. The program starts at [`Keeper::go`], not before.
-pub fn prepare(recipe: &JailRecipe, outlets: Outlets) -> Result<Keeper, StartError> {
+/// Forks a keeper, which begins with what every jail needs, and returns at once. It leaves nothing behind if it is never
+/// told for what.
+///
+/// # Errors
+/// [`StartError`] when it cannot be forked.
+pub fn start(by_root: bool) -> Result<Keeper, StartError> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(StartError::Threads { threads });
@@ -106,7 +114,7 @@ pub fn prepare(recipe: &JailRecipe, outlets: Outlets) -> Result<Keeper, StartErr
     match sys::fork()? {
         Forked::Child => {
             drop(ours);
-            keep(recipe, outlets, theirs)
+            keep(by_root, theirs)
         }
         Forked::Parent(pid) => {
             // The id is the child's until it has been waited for, which nobody does before this.
@@ -127,18 +135,18 @@ pub fn remove_left(by_root: bool, run: &RunId, wait_max: Duration) -> bool {
 }
 
 impl Keeper {
+    /// Tells the keeper which jail to make, and where to put what comes out of it. The program starts at [`Keeper::go`],
+    /// not before.
+    ///
+    /// # Errors
+    /// [`StartError::Kernel`] when the keeper cannot be told, which then ends with the value.
+    pub fn prepare(&self, recipe: &JailRecipe, outlets: &Outlets) -> Result<(), StartError> {
+        Ok(order::send(&self.socket, recipe, outlets)?)
+    }
+
     /// Lets the program start, as soon as its jail stands.
     pub fn go(&self) {
         self.tell(HEAR_GO);
-    }
-
-    /// Ends a run whose program was never let go, and waits until nothing is left of it, or for so long as that may take.
-    pub fn call_off(self) {
-        self.cancel();
-        if !self.wait() {
-            self.kill();
-            let _ = self.wait();
-        }
     }
 
     /// The next event; waits for it.
@@ -188,6 +196,14 @@ impl Keeper {
     }
 }
 
+/// A keeper that was told nothing, or whose run has ended, ends by itself when nobody can tell it anything any more.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        let _ = self.wait();
+    }
+}
+
 impl AsFd for Keeper {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -203,17 +219,26 @@ fn now() -> Instant {
 }
 
 /// The life of a keeper process.
-fn keep(recipe: &JailRecipe, outlets: Outlets, parent: OwnedFd) -> ! {
+fn keep(by_root: bool, parent: OwnedFd) -> ! {
+    let warm = leave_the_terminal()
+        .step("leave the terminal")
+        .and_then(|()| Warm::up(by_root));
+    let Some(Order { recipe, outlets }) = order::hear(&parent) else {
+        sys::leave(0)
+    };
     let Outlets {
         stdout,
         stderr,
         report,
         artifacts,
+        held: _held,
     } = outlets;
-    let ended = leave_the_terminal()
-        .step("leave the terminal")
-        .and_then(|()| expand_root(recipe))
-        .and_then(|recipe| Ok(Run::set_up(&recipe, stdout, stderr)?.watch(&parent, &artifacts)))
+    let ended = warm
+        .and_then(|warm| {
+            let recipe = recipe.step("read the recipe of the jail")?;
+            let recipe = expand_root(&recipe)?;
+            Ok(Run::set_up(&recipe, warm, stdout, stderr)?.watch(&parent, &artifacts))
+        })
         .unwrap_or_else(|error| not_started(error, Vec::new()));
     let written = serde_json::to_vec(&ended)
         .map_err(io::Error::from)
@@ -249,6 +274,8 @@ fn expand_root(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
 /// Takes this process out of the caller's session and gives back what it inherited of the terminal.
 fn leave_the_terminal() -> io::Result<()> {
     sys::default_signals()?;
+    // What a run says must not end the one who keeps it.
+    sys::survive_file_size(true);
     rustix::process::setsid()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;

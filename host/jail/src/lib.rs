@@ -1,6 +1,6 @@
 //! The jail: one run of one program, with what its recipe opens and nothing else.
 //!
-//! A [`JailRecipe`] is plain values. [`prepare`] forks a keeper for it, which stays outside the jail: it makes
+//! A [`JailRecipe`] is plain values. [`start`] forks a keeper, which stays outside the jail: it hears the recipe, makes
 //! mounts and control groups, clones init into new namespaces, moves the output into files, keeps the
 //! clock, kills on a limit, and leaves a [`Report`]. Init is process 1 inside; it puts up the walls and,
 //! once the keeper is told to go, starts the task, which gives up everything it has before the program's
@@ -25,6 +25,7 @@ mod init;
 mod landlock;
 mod mountinfo;
 mod mounts;
+mod order;
 mod read;
 mod rlimits;
 mod seccomp;
@@ -34,7 +35,7 @@ mod sys;
 mod task;
 mod tree;
 
-pub use keeper::{Event, Keeper, Outlets, StartError, prepare, remove_left};
+pub use keeper::{Event, Keeper, Outlets, StartError, remove_left, start};
 pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Who};
 pub use report::{Ending, LeftFile, Report, StreamKept};

@@ -14,7 +14,7 @@ use crate::guard::{self, Guarded, Hidden, Opened};
 use crate::idmap::IdMaps;
 use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
-use crate::skeleton::{self, SCRATCH_PARTS};
+use crate::skeleton::{self, Root, SCRATCH_PARTS};
 use crate::sys::{self, MountChange};
 
 const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
@@ -49,7 +49,9 @@ const CAUSE_CHARS_MAX: usize = 80;
 const NOTE_BYTES_MAX: usize = 1_024;
 /// Room for what the jail itself writes to its root, in bytes and inodes.
 const ROOT_BYTES: u64 = 16 * 1024 * 1024;
-const ROOT_INODES: usize = 8_192;
+const ROOT_INODES: usize = 128 * 1024;
+/// Room for the files of a task, in bytes; whoever makes a recipe lets none have more.
+const INSTALLED_BYTES_MAX: u64 = 1 << 30;
 
 /// A detached mount and where it goes, relative to the root of the jail.
 #[derive(Debug)]
@@ -88,8 +90,27 @@ impl Tree {
     }
 }
 
-/// Makes the mounts of `recipe`.
-pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
+/// The root of a jail as far as it is the same for all of them.
+#[derive(Debug)]
+pub(crate) struct Base {
+    root: Root,
+    attach: Vec<Attach>,
+}
+
+impl Base {
+    pub(crate) fn make() -> Result<Self, SetupError> {
+        let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
+        let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
+        let root = skeleton::base(root)?;
+        let mut attach = system_mounts()?;
+        attach.extend(device_mounts()?);
+        Ok(Self { root, attach })
+    }
+}
+
+/// Makes the mounts of `recipe`, beginning with what they all have.
+pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupError> {
+    let Base { root, attach } = base;
     let mut guarded = Vec::with_capacity(recipe.openings.len());
     let mut not_opened = Vec::new();
     for (index, opening) in recipe.openings_in_order() {
@@ -100,19 +121,17 @@ pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
             }
         }
     }
-    let root = skeleton::root(recipe, &guarded, root_file_system(recipe)?)?;
+    let root = skeleton::root(recipe, &guarded, root)?;
     let scratch = skeleton::scratch(recipe, &guarded, scratch_file_system(recipe)?)?;
     let mut tree = Tree {
         root,
-        attach: Vec::new(),
+        attach,
         scratch,
         hidden: Vec::new(),
         not_opened,
         notes: Vec::new(),
     };
-    attach_system(&mut tree)?;
     attach_system_paths(recipe, &mut tree)?;
-    attach_devices(&mut tree)?;
     let mut maps = IdMaps::for_recipe(recipe);
     for (guarded, opening) in guarded {
         attach_opening(&opening, guarded, &mut maps, &mut tree)?;
@@ -124,19 +143,6 @@ pub(crate) fn prepare(recipe: &JailRecipe) -> Result<Tree, SetupError> {
     };
     sys::mount_setattr(tree.root.as_fd(), &change).step("make the root read only")?;
     Ok(tree)
-}
-
-fn root_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
-    let installed: u64 = recipe
-        .install
-        .iter()
-        .map(|file| file.bytes.len() as u64 + 4096)
-        .sum();
-    temporary_file_system(
-        ROOT_BYTES + installed,
-        ROOT_INODES + recipe.install.len() * 4,
-        "the root file system",
-    )
 }
 
 fn scratch_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
@@ -161,21 +167,22 @@ fn temporary_file_system(bytes: u64, inodes: usize, what: &str) -> Result<OwnedF
     rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(&step)
 }
 
-/// The read-only system, as links where the machine has links.
-fn attach_system(tree: &mut Tree) -> Result<(), SetupError> {
+/// The read-only system; where the machine has links, the skeleton has too.
+fn system_mounts() -> Result<Vec<Attach>, SetupError> {
+    let mut attach = Vec::new();
     let etc = ETC_DIRECTORIES.iter().map(Path::new);
     for path in SYSTEM_PATHS.iter().map(Path::new).chain(etc) {
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             let step = format!("mount `{}`", path.display());
             let mount = clone_of_path(path).step(&step)?;
             sys::mount_setattr(mount.as_fd(), &READ_ONLY).step(&step)?;
-            tree.attach.push(Attach {
+            attach.push(Attach {
                 mount,
                 target: relative(path),
             });
         }
     }
-    Ok(())
+    Ok(attach)
 }
 
 /// What the node's configuration adds to the system: it opens no more than a grant for reading would.
@@ -210,7 +217,8 @@ fn attach_system_paths(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), Setup
     Ok(())
 }
 
-fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
+fn device_mounts() -> Result<Vec<Attach>, SetupError> {
+    let mut attach = Vec::new();
     for (name, major, minor) in DEVICES {
         let path = Path::new("/dev").join(name);
         let step = format!("mount `{}`", path.display());
@@ -232,12 +240,12 @@ fn attach_devices(tree: &mut Tree) -> Result<(), SetupError> {
             recursive: false,
         };
         sys::mount_setattr(mount.as_fd(), &change).step(&step)?;
-        tree.attach.push(Attach {
+        attach.push(Attach {
             mount,
             target: relative(&path),
         });
     }
-    Ok(())
+    Ok(attach)
 }
 
 /// Clones the mount of one grant with its attributes, and remembers what must be hidden in it.

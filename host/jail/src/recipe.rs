@@ -1,17 +1,20 @@
 //! What one jail shall be, as plain values: who runs, what is mounted, what starts, what it may use up.
 //!
 //! Nothing here touches the machine. A recipe is made by the path of a run from a grant, looked at in
-//! tests, and handed to [`crate::prepare`], which is the only thing that acts on it.
+//! tests, and handed to [`crate::Keeper::prepare`], which is the only thing that acts on it.
 
 use std::path::{Path, PathBuf};
 
 use host_core::{Limits, RunId};
+use serde::{Deserialize, Serialize};
+
+use crate::order;
 
 /// The user and group id that the task sees, unless it appears as root or runs as a user of the node.
 pub(crate) const INSIDE_ID: u32 = 1000;
 
 /// Who the task is on the machine.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Who {
     /// A throw-away user and group id that owns nothing. Needs root.
     Throwaway {
@@ -54,9 +57,10 @@ impl Who {
 }
 
 /// One granted file or directory.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Opening {
     /// Its absolute, canonical path, the same inside and outside.
+    #[serde(with = "order::path_bytes")]
     pub path: PathBuf,
     /// Whether the task may write.
     pub writable: bool,
@@ -75,13 +79,15 @@ impl Opening {
 }
 
 /// One file that is laid into the jail before the program starts.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct InstalledFile {
     /// Where, below [`INSTALL_DIR`].
+    #[serde(with = "order::path_bytes")]
     pub path: PathBuf,
     /// Whether it may be executed.
     pub executable: bool,
     /// What it holds. Its digest has been checked by whoever made the recipe.
+    #[serde(skip)]
     pub bytes: Vec<u8>,
 }
 
@@ -99,7 +105,7 @@ pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", 
 const OWN_TOP: [&str; 8] = ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
 
 /// A jail to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct JailRecipe {
     /// The run that it is for; names its control groups.
     pub run: RunId,
@@ -110,24 +116,52 @@ pub struct JailRecipe {
     /// Whether it sees itself as user 0, with no power that belongs to it.
     pub appear_root: bool,
     /// Read-only parts of the machine besides [`SYSTEM_PATHS`].
+    #[serde(with = "order::paths_bytes")]
     pub system_paths: Vec<PathBuf>,
     /// What was granted of the file system.
     pub openings: Vec<Opening>,
     /// Places that no grant opens: refused at or below, hidden where a grant lies above.
+    #[serde(with = "order::paths_bytes")]
     pub never: Vec<PathBuf>,
     /// Files laid below [`INSTALL_DIR`].
     pub install: Vec<InstalledFile>,
     /// The program, an absolute path inside.
+    #[serde(with = "order::path_bytes")]
     pub program: PathBuf,
     /// Its whole environment.
     pub environment: Vec<(String, String)>,
     /// What it reads from its standard input.
+    #[serde(skip)]
     pub stdin: Vec<u8>,
     /// What it may use up.
+    #[serde(with = "order::limits")]
     pub limits: Limits,
 }
 
 impl JailRecipe {
+    /// The same with empty files and no input, which go another way.
+    pub(crate) fn clone_without_content(&self) -> Self {
+        let install = self.install.iter().map(|file| InstalledFile {
+            path: file.path.clone(),
+            executable: file.executable,
+            bytes: Vec::new(),
+        });
+        Self {
+            run: self.run,
+            who: self.who.clone(),
+            user_name: self.user_name.clone(),
+            appear_root: self.appear_root,
+            system_paths: self.system_paths.clone(),
+            openings: self.openings.clone(),
+            never: self.never.clone(),
+            install: install.collect(),
+            program: self.program.clone(),
+            environment: self.environment.clone(),
+            stdin: Vec::new(),
+            limits: self.limits.clone(),
+        }
+    }
+
     /// The user and group id that the task sees.
     #[must_use]
     pub fn inside(&self) -> (u32, u32) {

@@ -75,20 +75,43 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const NSSWITCH: &str =
     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
-/// Fills the root file system `root` for `recipe`.
-pub(crate) fn root(
-    recipe: &JailRecipe,
-    openings: &[(Guarded, Opening)],
-    root: OwnedFd,
-) -> Result<OwnedFd, SetupError> {
-    let mut writer = Writer::new(&root);
-    let writer = &mut writer;
+/// The root file system of a jail while it is filled.
+#[derive(Debug)]
+pub(crate) struct Root {
+    mount: OwnedFd,
+    made: BTreeSet<PathBuf>,
+}
+
+/// Fills a root file system with what all jails have.
+pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
+    let mut writer = Writer::new(&mount);
     for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
     }
-    system(recipe, writer)?;
-    devices(writer)?;
-    etc(recipe, writer)?;
+    for path in SYSTEM_PATHS.iter().map(Path::new) {
+        system_path(path, &mut writer)?;
+    }
+    devices(&mut writer)?;
+    etc(&mut writer)?;
+    let made = writer.made;
+    Ok(Root { mount, made })
+}
+
+/// Fills the root file system for `recipe`.
+pub(crate) fn root(
+    recipe: &JailRecipe,
+    openings: &[(Guarded, Opening)],
+    root: Root,
+) -> Result<OwnedFd, SetupError> {
+    let Root { mount, made } = root;
+    let mut writer = Writer { root: &mount, made };
+    let writer = &mut writer;
+    for path in &recipe.system_paths {
+        if in_scratch(path).is_none() {
+            system_path(path, writer)?;
+        }
+    }
+    users(recipe, writer)?;
     for file in &recipe.install {
         let mode = if file.executable { 0o755 } else { 0o644 };
         writer.file(
@@ -102,7 +125,7 @@ pub(crate) fn root(
             writer.mount_point(&relative(&opening.path), guarded.is_dir())?;
         }
     }
-    Ok(root)
+    Ok(mount)
 }
 
 /// Fills the scratch file system `scratch` for `recipe`; its parts belong to the task.
@@ -149,24 +172,17 @@ fn is_shown(recipe: &JailRecipe, openings: &[(Guarded, Opening)], path: &Path) -
     recipe.shown_from_machine(path, openings.iter().map(|(_, opening)| opening))
 }
 
-/// Mount points for the read-only system, as links where the machine has links.
-fn system(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
-    let own = recipe.system_paths.iter().map(PathBuf::as_path);
-    for path in SYSTEM_PATHS.iter().map(Path::new).chain(own) {
-        let Ok(found) = fs::symlink_metadata(path) else {
-            continue;
-        };
-        if in_scratch(path).is_some() {
-            continue;
-        }
-        if found.is_symlink() {
-            let target = fs::read_link(path).step("read a link of the system")?;
-            writer.link(&target.to_string_lossy(), &relative(path))?;
-        } else {
-            writer.mount_point(&relative(path), found.is_dir())?;
-        }
+/// A mount point for a part of the system, or a link where the machine has one.
+fn system_path(path: &Path, writer: &mut Writer<'_>) -> Result<(), SetupError> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if found.is_symlink() {
+        let target = fs::read_link(path).step("read a link of the system")?;
+        writer.link(&target.to_string_lossy(), &relative(path))
+    } else {
+        writer.mount_point(&relative(path), found.is_dir())
     }
-    Ok(())
 }
 
 fn devices(writer: &mut Writer<'_>) -> Result<(), SetupError> {
@@ -184,7 +200,8 @@ fn devices(writer: &mut Writer<'_>) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn etc(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
+/// Who there is inside.
+fn users(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
     let (uid, gid) = recipe.inside();
     let name = &recipe.user_name;
     let (mut passwd, mut group) = (String::new(), String::new());
@@ -196,9 +213,12 @@ fn etc(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
         "{name}:x:{uid}:{gid}::/scratch:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
     ));
     group.push_str(&format!("{name}:x:{gid}:\nnogroup:x:65534:\n"));
+    writer.file(Path::new("etc/passwd"), passwd.as_bytes(), 0o644)?;
+    writer.file(Path::new("etc/group"), group.as_bytes(), 0o644)
+}
+
+fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {
     for (file, text) in [
-        ("passwd", passwd.as_str()),
-        ("group", &group),
         ("hosts", HOSTS),
         ("nsswitch.conf", NSSWITCH),
         ("resolv.conf", ""),

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{MemfdFlags, SealFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
@@ -107,6 +108,23 @@ impl Stream {
 /// A buffer for [`Stream::step`].
 pub(crate) fn piece() -> Box<[u8; PIECE_BYTES_MAX]> {
     Box::new([0; PIECE_BYTES_MAX])
+}
+
+/// A sealed file in memory that reads as all of `contents`, one behind the other, from the start.
+pub(crate) fn sealed_file<'c>(
+    name: &str,
+    contents: impl Iterator<Item = &'c [u8]>,
+) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+    for content in contents {
+        write_all(&file, content)?;
+    }
+    let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    rustix::fs::seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 /// Writes all of `bytes` to the end of `file`.

@@ -208,6 +208,18 @@ pub(crate) fn default_signals() -> io::Result<()> {
     done(rc.into())
 }
 
+/// Makes a write beyond the size that the caller's files may have an error (EFBIG) instead of the end of this process,
+/// or the end of the process again.
+pub(crate) fn survive_file_size(survive: bool) {
+    let effect = if survive {
+        libc::SIG_IGN
+    } else {
+        libc::SIG_DFL
+    };
+    // SAFETY: both are valid dispositions of a signal that can be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, effect) };
+}
+
 fn done(rc: libc::c_long) -> io::Result<()> {
     if rc == 0 {
         Ok(())

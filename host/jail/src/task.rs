@@ -5,7 +5,7 @@
 //! 2. ambient set, then all capabilities, no_new_privs; init has emptied the bounding set, which takes a capability;
 //! 3. the signal of the parent's death, which any change of credentials would have erased;
 //! 4. Landlock, which needs no_new_privs and must see the final mounts;
-//! 5. standard streams, every other descriptor closed on exec; the keeper has given signals their default effect;
+//! 5. standard streams, every other descriptor closed on exec; the keeper has given all signals but one their default effect;
 //! 6. the system call filter, after which none of the above is possible any more;
 //! 7. the program.
 
@@ -66,6 +66,7 @@ fn confine(
     rustix::stdio::dup2_stdin(&streams.stdin).step("set up standard input")?;
     rustix::stdio::dup2_stdout(&streams.stdout).step("set up standard output")?;
     rustix::stdio::dup2_stderr(&streams.stderr).step("set up standard error")?;
+    sys::survive_file_size(false);
     sys::close_on_exec_from_3().step("close descriptors")?;
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
     filter_calls(filter)?;

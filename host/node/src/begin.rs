@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use host_core::{Denial, Grant, Outcome, Record};
-use host_jail::{InstalledFile, JailRecipe, Opening, Outlets, StartError, Who};
+use host_jail::{InstalledFile, JailRecipe, Keeper, Opening, Outlets, StartError, Who};
 use host_store::{
     CreateRunError, DiskError, ExclusiveError, JournalError, ReadRunError, SpoolFile, Store,
     UidError,
@@ -19,7 +19,7 @@ use crate::draft::{Draft, Moment, ResultValue};
 use crate::load::{is_executable, read_file};
 use crate::machine::{FIXED_ENVIRONMENT, Machine, Starter, TakenIds, UserError};
 use crate::plan::{INSTALL_DIR, Plan};
-use crate::running::{Running, Tail};
+use crate::running::{GROUPS_WAIT_MAX, Running, Tail};
 use crate::sweep::sweep;
 
 /// The most that the files of one task take in its jail, in bytes.
@@ -64,7 +64,7 @@ pub enum BeginError {
     Keeper(#[from] StartError),
 }
 
-/// Records the intent and starts the run of `plan` with `grant`.
+/// Records the intent and starts the run of `plan` with `grant`, under a keeper that was told nothing yet.
 ///
 /// # Errors
 /// [`BeginError`]; nothing runs then.
@@ -74,6 +74,7 @@ pub fn begin<'s>(
     machine: &Machine,
     store: &'s Store,
     moment: &Moment,
+    keeper: Keeper,
 ) -> Result<Running<'s>, BeginError> {
     let draft = Draft::new(plan, Some(grant), moment);
     let exclusive = plan
@@ -115,19 +116,17 @@ pub fn begin<'s>(
             stderr: stderr.into(),
             report: report.into(),
             artifacts: OwnedFd::from(artifacts),
+            held: mark.share()?,
         };
         // The jail is made while the disk takes the intent; the program waits for both.
-        let keeper = host_jail::prepare(&recipe, outlets)?;
-        if let Err(error) = journal.append(&draft.intended(plan, &recipe)) {
-            keeper.call_off();
-            return Err(error.into());
-        }
+        keeper.prepare(&recipe, &outlets)?;
+        journal.append(&draft.intended(plan, &recipe))?;
         // ORDER: only now, with the intent durable.
         keeper.go();
-        Ok((keeper, live))
+        Ok(live)
     })();
     match started {
-        Ok((keeper, live)) => Ok(Running {
+        Ok(live) => Ok(Running {
             keeper,
             spool,
             journal,
@@ -139,7 +138,9 @@ pub fn begin<'s>(
             _exclusive: exclusive,
         }),
         Err(error) => {
-            // The journal says what became of it; an empty spool would say nothing more.
+            // ORDER: what the keeper has begun ends before its files go.
+            drop(keeper);
+            host_jail::remove_left(machine.by_root(), &draft.run, GROUPS_WAIT_MAX);
             let _ = spool.abandon();
             let _ = mark.done();
             Err(error)

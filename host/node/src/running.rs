@@ -19,7 +19,7 @@ use crate::ended::Ended;
 /// The most of a report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 4 << 20;
 /// How long the control groups of a run whose keeper was killed may take to become empty.
-const GROUPS_WAIT_MAX: Duration = Duration::from_secs(2);
+pub(crate) const GROUPS_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a value may be in the journal, in bytes.
 const JOURNAL_VALUE_BYTES_MAX: usize = 64 << 10;
 /// How much of standard output a result is read from, in bytes; more than that is no JSON that anyone wants.

@@ -5,6 +5,7 @@
 //! power failure the journal alone is believed (see [`crate::boot`]).
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 
 use cap_std::fs::Dir;
 use host_core::RunId;
@@ -27,10 +28,19 @@ const MARK_TRIES_MAX: u32 = 16;
 pub struct ActiveRun {
     run: RunId,
     marks: Dir,
-    _held: File,
+    held: File,
 }
 
 impl ActiveRun {
+    /// The lock once more, for another process that looks after the run: the run is nobody's when both are gone.
+    ///
+    /// # Errors
+    /// [`DiskError`] when there is no descriptor for it.
+    pub fn share(&self) -> Result<OwnedFd, DiskError> {
+        let shared = self.held.try_clone().map(OwnedFd::from);
+        shared.map_err(DiskError::when("share the mark of a run"))
+    }
+
     /// The run.
     #[must_use]
     pub fn run(&self) -> RunId {
@@ -58,11 +68,7 @@ impl Store {
         let marks = self.marks().map_err(DiskError::when(DOING))?;
         for _ in 0..MARK_TRIES_MAX {
             if let Some(held) = try_to_mark(&marks, run).map_err(DiskError::when(DOING))? {
-                return Ok(ActiveRun {
-                    run,
-                    marks,
-                    _held: held,
-                });
+                return Ok(ActiveRun { run, marks, held });
             }
         }
         Err(DiskError::when(DOING)(Errno::BUSY))
@@ -84,7 +90,7 @@ impl Store {
                 Ok(run) => orphans.push(ActiveRun {
                     run,
                     marks: marks.try_clone().map_err(DiskError::when(DOING))?,
-                    _held: held,
+                    held,
                 }),
                 // Its maker was killed before the run had anything but this.
                 Err(_) if name.ends_with(UNLOCKED) => {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use host_core::LimitName;
-use rustix::fs::{Gid, MemfdFlags, Mode, OFlags, SeekFrom, Uid};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::{Run, now};
@@ -13,6 +13,7 @@ use crate::cgroup::{Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
 use crate::init::{Filters, Init};
 use crate::landlock;
+use crate::mounts::Base;
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::Fallbacks;
 use crate::seccomp::{self, Surface};
@@ -22,29 +23,47 @@ use crate::sys::{self, Cloned, Forked};
 use crate::task::Streams;
 use crate::tree::Tree;
 
+/// What every jail needs, begun before a recipe is known.
+#[derive(Debug)]
+pub(super) struct Warm {
+    /// The root that root makes in the machine's namespace.
+    base: Option<Base>,
+    hierarchies: Hierarchies,
+}
+
+impl Warm {
+    /// Makes what can be made without a recipe. Nothing of it outlives this process.
+    pub(super) fn up(by_root: bool) -> Result<Self, SetupError> {
+        let hierarchies = Hierarchies::discover(by_root).step("look for control groups")?;
+        let base = by_root.then(Base::make).transpose()?;
+        Ok(Self { base, hierarchies })
+    }
+}
+
 impl<'a> Run<'a> {
     /// Makes control groups, mounts and init, and lets init go.
     pub(super) fn set_up(
         recipe: &'a JailRecipe,
+        warm: Warm,
         stdout: OwnedFd,
         stderr: OwnedFd,
     ) -> Result<Self, SetupError> {
-        let hierarchies =
-            Hierarchies::discover(recipe.who.by_root()).step("look for control groups")?;
+        let Warm { base, hierarchies } = warm;
         let limits = &recipe.limits;
         let groups = hierarchies
             .make(&recipe.run, limits.memory().bytes(), limits.processes())
             .step("make control groups")?;
-        Self::born(recipe, stdout, stderr, groups)
+        Self::born(recipe, base, stdout, stderr, groups)
     }
 
     fn born(
         recipe: &'a JailRecipe,
+        base: Option<Base>,
         stdout: OwnedFd,
         stderr: OwnedFd,
         groups: RunGroups,
     ) -> Result<Self, SetupError> {
-        let made = Self::give_birth(recipe, stdout, stderr, &groups);
+        let made = Self::give_birth(recipe, base, stdout, stderr, &groups);
         match made {
             Ok((init, channel, stdout, stderr)) => Ok(Self {
                 recipe,
@@ -74,6 +93,7 @@ impl<'a> Run<'a> {
 
     fn give_birth(
         recipe: &JailRecipe,
+        base: Option<Base>,
         stdout: OwnedFd,
         stderr: OwnedFd,
         groups: &RunGroups,
@@ -95,11 +115,9 @@ impl<'a> Run<'a> {
             task: seccomp::program(surface(recipe)),
             init: seccomp::program_of_init(),
         };
-        let tree = if recipe.who.by_root() {
-            Some(crate::mounts::prepare(recipe)?)
-        } else {
-            None
-        };
+        let tree = base
+            .map(|base| crate::mounts::prepare(recipe, base))
+            .transpose()?;
         let (channel, inner) = Channel::pair().step("make a socket pair")?;
         let streams = Streams {
             stdin,
@@ -246,17 +264,7 @@ fn input(bytes: &[u8]) -> io::Result<OwnedFd> {
             Mode::empty(),
         )?);
     }
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = rustix::fs::memfd_create("input", flags | MemfdFlags::NOEXEC_SEAL)
-        .or_else(|_| rustix::fs::memfd_create("input", flags))?;
-    streams::write_all(&file, bytes)?;
-    use rustix::fs::SealFlags;
-    rustix::fs::fcntl_add_seals(
-        &file,
-        SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK,
-    )?;
-    rustix::fs::seek(&file, SeekFrom::Start(0))?;
-    Ok(file)
+    streams::sealed_file("input", [bytes].into_iter())
 }
 
 /// Describes the jail's one user to the kernel, and, for a user of the node, its groups.

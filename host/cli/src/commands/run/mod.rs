@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
-use host_node::{Loaded, RunRequest, SealOptions};
+use host_jail::Keeper;
+use host_node::{BeginError, Loaded, RunRequest, SealOptions};
 use host_store::{OpenMode, OpenStoreError, Store};
 use host_task::TaskDefinition;
 
@@ -87,6 +88,10 @@ pub(crate) fn run(
     arguments: &[String],
     named: &scan::Named,
 ) -> Result<Exit, Failure> {
+    // ORDER: forked before there is anything to copy, and while it makes what every jail needs, the bundle is looked at.
+    let by_root = rustix::process::geteuid().is_root();
+    let keeper = host_jail::start(by_root)
+        .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(context)?;
     let loaded = load(context, &store, named)?;
     if named.help {
@@ -129,6 +134,7 @@ pub(crate) fn run(
     start(
         context,
         &store,
+        keeper,
         &loaded,
         &request,
         &again,
@@ -232,6 +238,7 @@ fn warn_of_secrets(
 fn start(
     context: &Context,
     store: &Store,
+    keeper: Keeper,
     loaded: &Loaded,
     request: &RunRequest,
     again: &str,
@@ -247,7 +254,7 @@ fn start(
     };
     announce::announce(context, &plan, &grant, request);
     let signals = live::Signals::listen()?;
-    let running = host_node::begin(&plan, &grant, &machine, store, &moment)
+    let running = host_node::begin(&plan, &grant, &machine, store, &moment, keeper)
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     let run = running.run();
     let followed = live::follow(context, running, &signals, &plan)?;

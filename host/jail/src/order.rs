@@ -1,0 +1,277 @@
+//! What a keeper is told when it is to make a jail: the recipe, and where what comes out of the run goes.
+//!
+//! A keeper is forked before its recipe is known, so that it can begin with what every jail needs. The recipe then
+//! reaches it as a sealed file in memory, in one message together with the outlets: a line of JSON, behind which stand
+//! the standard input and the installed files as they are. Both sides are one program, and nobody else has the socket.
+
+use std::ffi::OsString;
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use host_core::{Ceilings, LimitName, LimitRequests, Limits, Origin};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::keeper::Outlets;
+use crate::recipe::JailRecipe;
+use crate::streams;
+
+/// The word that an order begins with.
+const SAY_ORDER: &[u8] = b"o";
+/// The recipe and the outlets.
+const DESCRIPTORS: usize = 6;
+
+/// An order, as the keeper has it.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The recipe, or why it cannot be read.
+    pub(crate) recipe: io::Result<JailRecipe>,
+    pub(crate) outlets: Outlets,
+}
+
+/// The first line of a recipe's file.
+#[derive(Deserialize, Serialize)]
+struct Head {
+    recipe: JailRecipe,
+    stdin: usize,
+    installed: Vec<usize>,
+}
+
+/// Sends an order to the keeper behind `socket`.
+pub(crate) fn send(socket: &OwnedFd, recipe: &JailRecipe, outlets: &Outlets) -> io::Result<()> {
+    let file = written(recipe)?;
+    let descriptors = [
+        file.as_fd(),
+        outlets.stdout.as_fd(),
+        outlets.stderr.as_fd(),
+        outlets.report.as_fd(),
+        outlets.artifacts.as_fd(),
+        outlets.held.as_fd(),
+    ];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let word = [IoSlice::new(SAY_ORDER)];
+    rustix::net::sendmsg(socket, &word, &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Waits for an order; nothing when whoever started the keeper has none for it.
+pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut word = [0; 1];
+    loop {
+        let mut slices = [IoSliceMut::new(&mut word)];
+        let heard =
+            rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+        match heard {
+            Err(Errno::INTR) => {}
+            Ok(heard) if heard.bytes == 1 && word == SAY_ORDER => break,
+            Ok(_) | Err(_) => return None,
+        }
+    }
+    let mut descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let mut next = descriptors.next()?;
+    let file = next.next()?;
+    let outlets = Outlets {
+        stdout: next.next()?,
+        stderr: next.next()?,
+        report: next.next()?,
+        artifacts: next.next()?,
+        held: next.next()?,
+    };
+    Some(Order {
+        recipe: read(file),
+        outlets,
+    })
+}
+
+fn written(recipe: &JailRecipe) -> io::Result<OwnedFd> {
+    let head = Head {
+        recipe: recipe.clone_without_content(),
+        stdin: recipe.stdin.len(),
+        installed: recipe.install.iter().map(|file| file.bytes.len()).collect(),
+    };
+    let mut line = serde_json::to_vec(&head)?;
+    line.push(b'\n');
+    let contents = [line.as_slice(), &recipe.stdin];
+    let installed = recipe.install.iter().map(|file| file.bytes.as_slice());
+    streams::sealed_file("recipe", contents.into_iter().chain(installed))
+}
+
+fn read(file: OwnedFd) -> io::Result<JailRecipe> {
+    let mut bytes = Vec::new();
+    std::fs::File::from(file).read_to_end(&mut bytes)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (line, mut rest) = bytes.split_at(end.map_or(0, |end| end + 1));
+    let Head {
+        mut recipe,
+        stdin,
+        installed,
+    } = serde_json::from_slice(line)?;
+    let mut take = |length: usize| -> io::Result<Vec<u8>> {
+        let (taken, left) = rest
+            .split_at_checked(length)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        rest = left;
+        Ok(taken.to_vec())
+    };
+    recipe.stdin = take(stdin)?;
+    for (file, length) in recipe.install.iter_mut().zip(installed) {
+        file.bytes = take(length)?;
+    }
+    Ok(recipe)
+}
+
+/// Paths as bytes, since not all of them are text.
+pub(crate) mod path_bytes {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::OsString;
+
+    pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().as_bytes().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<PathBuf, D::Error> {
+        Vec::deserialize(deserializer).map(|bytes| OsString::from_vec(bytes).into())
+    }
+}
+
+/// The same for lists of paths.
+pub(crate) mod paths_bytes {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    #[serde(transparent)]
+    struct Bytes(#[serde(with = "super::path_bytes")] PathBuf);
+
+    pub(crate) fn serialize<S: Serializer>(
+        paths: &[PathBuf],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(paths.iter().map(|path| Bytes(path.clone())))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<PathBuf>, D::Error> {
+        let paths = Vec::<Bytes>::deserialize(deserializer)?;
+        Ok(paths.into_iter().map(|path| path.0).collect())
+    }
+}
+
+/// Limits with who asked for them, which their own form leaves out.
+pub(crate) mod limits {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Ceilings, LimitName, LimitRequests, Limits, Origin};
+
+    #[derive(Deserialize, Serialize)]
+    struct Parts {
+        defaults: LimitRequests,
+        asked: LimitRequests,
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        limits: &Limits,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let (mut defaults, mut asked) = (LimitRequests::default(), LimitRequests::default());
+        for name in LimitName::ALL {
+            let part = if limits.asked(name) {
+                &mut asked
+            } else {
+                &mut defaults
+            };
+            part.set(name.as_str(), &limits.text(name))
+                .map_err(serde::ser::Error::custom)?;
+        }
+        Parts { defaults, asked }.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Limits, D::Error> {
+        let Parts { defaults, asked } = Parts::deserialize(deserializer)?;
+        let defaults = Limits::default().with_defaults(&defaults);
+        Limits::resolve(&defaults, &[(Origin::Caller, &asked)], &Ceilings::default())
+            .map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    use host_core::RunId;
+
+    use super::*;
+    use crate::recipe::{InstalledFile, Opening, Who};
+
+    #[test]
+    fn a_recipe_arrives_as_it_was_sent() {
+        let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
+        let mut asked = LimitRequests::default();
+        asked.set("wall", "1500ms").unwrap();
+        let limits = Limits::resolve(
+            &Limits::default(),
+            &[(Origin::Bundle, &asked)],
+            &Ceilings::default(),
+        );
+        let file = |path: &str, bytes: &[u8]| InstalledFile {
+            path: path.into(),
+            executable: true,
+            bytes: bytes.to_vec(),
+        };
+        let recipe = JailRecipe {
+            run: RunId::from_parts(7, [3; 10]),
+            who: Who::RunAs {
+                uid: 5,
+                gid: 6,
+                groups: vec![7],
+            },
+            user_name: "user".to_owned(),
+            appear_root: true,
+            system_paths: vec![odd.clone(), "/opt".into()],
+            openings: vec![Opening {
+                path: odd,
+                writable: true,
+                optional: false,
+                capabilities: vec!["fs.write:/srv".to_owned()],
+            }],
+            never: vec!["/var/lib/host".into()],
+            install: vec![file("a", b"\n\0{"), file("b", b""), file("c", &[255; 3000])],
+            program: "/task/a".into(),
+            environment: vec![("A".to_owned(), "b\nc".to_owned())],
+            stdin: b"{\"x\": 1}\n".to_vec(),
+            limits: limits.unwrap(),
+        };
+        let read = read(written(&recipe).unwrap()).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{recipe:?}"));
+    }
+
+    #[test]
+    fn a_recipe_that_was_cut_short_is_none() {
+        let empty = streams::sealed_file("recipe", [b"{}\n".as_slice()].into_iter());
+        assert!(read(empty.unwrap()).is_err());
+    }
+}
