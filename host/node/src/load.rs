@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PlainTarError, ReceiveError,
-    VerifiedBundle, VerifyBundleError,
+    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, PlainTarError,
+    ReceiveError, VerifiedBundle, VerifyBundleError,
 };
 use host_store::{ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
@@ -134,7 +134,8 @@ pub fn load(
     };
     if std::fs::metadata(path).map_err(unread)?.is_dir() {
         let snapshot = Snapshot::begin(path, store)?;
-        source::seal_directory(path, options, &mut BufWriter::new(&snapshot.0))?;
+        let sealed = source::seal_directory(path, options, &mut BufWriter::new(&snapshot.0));
+        sealed.map_err(|error| unsealed(path, error))?;
         return load_own(path, snapshot, store);
     }
     let mut file = source::open_file(path).map_err(unread)?;
@@ -171,7 +172,8 @@ fn load_plain(
         source,
     })?;
     let snapshot = Snapshot::begin(path, store)?;
-    source::seal_module(&module, path, options, &mut BufWriter::new(&snapshot.0))?;
+    let sealed = source::seal_module(&module, path, options, &mut BufWriter::new(&snapshot.0));
+    sealed.map_err(|error| unsealed(path, error))?;
     load_own(path, snapshot, store)
 }
 
@@ -182,6 +184,20 @@ impl Snapshot {
     fn begin(path: &Path, store: &Store) -> Result<Self, LoadError> {
         let file = store.nameless().map_err(|error| unkept(path, error))?;
         Ok(Self(file))
+    }
+}
+
+/// A snapshot that cannot be written is no fault of the module.
+fn unsealed(path: &Path, error: SourceError) -> LoadError {
+    match error {
+        SourceError::Pack {
+            source: PackError::Write(source),
+            ..
+        } => LoadError::Keep {
+            path: path.to_owned(),
+            source,
+        },
+        error => error.into(),
     }
 }
 
