@@ -29,6 +29,7 @@ mod limits;
 mod machine;
 mod modules;
 mod output;
+mod sealing;
 mod secrets;
 mod transcripts;
 mod walls;
