@@ -239,11 +239,11 @@ fn wanted_path(
     let place = || here.join(name);
     let is_top = depth == 0;
     let is_part = is_top && PARTS.iter().any(|part| name == *part);
-    let begins = |start: &&str| name.as_bytes().starts_with(start.as_bytes());
+    let begins = |start: &str| name.as_bytes().starts_with(start.as_bytes());
     let is_wanted = if is_top {
-        is_part || (!kind.is_dir() && TOP_FILES.iter().any(|start| begins(&start)))
+        is_part || (!kind.is_dir() && TOP_FILES.iter().any(|start| begins(start)))
     } else {
-        !begins(&".")
+        !begins(".")
     };
     // A hidden link too: whoever made it meant something to be there.
     if kind.is_symlink() && (is_wanted || !is_top) {

@@ -65,6 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is tested is how long it takes"
+    )]
     fn a_lock_that_another_keeps_is_waited_for_as_long_as_was_said() {
         let lab = tempfile::tempdir().unwrap();
         let path = lab.path().join("lock");

@@ -44,7 +44,7 @@ fn is_octal(field: &[u8]) -> bool {
         .iter()
         .take_while(|byte| (b'0'..=b'7').contains(*byte));
     let count = digits.count();
-    count > 0 && number.iter().skip(count).all(|byte| is_blank(byte))
+    count > 0 && number.iter().skip(count).all(is_blank)
 }
 
 #[cfg(test)]

@@ -464,6 +464,10 @@ fn one_author_who_is_refused_refuses_those_added_with_it() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is tested is how long it takes"
+)]
 fn adding_many_authors_looks_at_each_entry_once() {
     const COUNT: usize = 5_000;
     let keys = (0..COUNT).map(|number| {
