@@ -16,6 +16,7 @@
 mod edits;
 mod fixture;
 mod received;
+mod tar_readers;
 mod words;
 
 pub mod bundle;

@@ -1,8 +1,9 @@
 //! Subject: the reader of plain tars, given any bytes.
 //!
-//! What it accepts is a module of files under names that a bundle may have, whose bytes were all in the tar, and which
-//! can be sealed and received again unchanged.
+//! What it accepts is a module of files under names that a bundle may have, whose bytes were all in the tar, which other
+//! readers of tars find in it too, and which can be sealed and received again unchanged.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use host_bundle::{MemoryModule, ModuleSource as _, open, read_plain_tar};
@@ -10,6 +11,7 @@ use host_bundle::{MemoryModule, ModuleSource as _, open, read_plain_tar};
 use crate::fixture::sealed;
 use crate::manifest::check_path;
 use crate::received::Received;
+use crate::tar_readers::{self, Habits};
 
 /// Panics unless `data` is refused, or is a module that can be sealed.
 pub fn check(data: &[u8]) {
@@ -26,6 +28,7 @@ pub fn check(data: &[u8]) {
         check_path(directory);
         assert!(!directory.contains('/'));
     }
+    check_members(data, &module, &files);
     let Some(bundle) = sealed(&module) else {
         // A plain tar may hold what is host's own place, or be too deep once a module is around it.
         let is_odd = |path: &String| path.to_lowercase().starts_with("host") || path.len() > 100;
@@ -42,6 +45,31 @@ pub fn check(data: &[u8]) {
         .receive(&mut received);
     assert!(verified.is_ok());
     assert_eq!(received, files);
+}
+
+/// Panics unless other readers, whatever their habits, list the files that ours does.
+fn check_members(data: &[u8], module: &MemoryModule, files: &Received) {
+    let directory = module.directory().map(|name| format!("{name}/"));
+    let above = directory.unwrap_or_default();
+    let ours: BTreeMap<Vec<u8>, &Vec<u8>> = files
+        .0
+        .iter()
+        .map(|(path, (_, contents))| (format!("{above}{path}").into_bytes(), contents))
+        .collect();
+    for (takes_any_prefix, skips_contents_of_directories) in
+        [(false, false), (false, true), (true, false), (true, true)]
+    {
+        let habits = Habits {
+            takes_any_prefix,
+            skips_contents_of_directories,
+        };
+        let theirs = tar_readers::files(data, habits).expect("other readers stumble");
+        let theirs: BTreeMap<Vec<u8>, &Vec<u8>> = theirs
+            .iter()
+            .map(|(name, contents)| (name.strip_prefix(b"./").unwrap_or(name).to_vec(), contents))
+            .collect();
+        assert_eq!(theirs, ours, "{habits:?}");
+    }
 }
 
 fn contents(module: &MemoryModule) -> Received {

@@ -22,6 +22,9 @@ const FILE_BYTES_MAX: usize = 4095;
 /// How many changed versions of each file are tried.
 const CHANGED_PER_FILE: usize = 3_000;
 
+/// Bytes in a block of a tar.
+const BLOCK_BYTES: usize = 512;
+
 /// Most changes in one version.
 const CHANGES_MAX: u64 = 6;
 
@@ -75,6 +78,41 @@ fn every_file_of_the_corpus_passes_with_random_changes_too() {
     });
 }
 
+/// Without this no change behind the first header of a tar would ever be looked at.
+#[test]
+fn every_tar_of_the_corpus_passes_with_its_blocks_changed_too() {
+    for (name, oracle) in ORACLES {
+        if !matches!(name, "plain_tar" | "bundle") {
+            continue;
+        }
+        let files: Vec<Vec<u8>> = corpus(name).into_iter().map(|(_, bytes)| bytes).collect();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for file in &files {
+            for _ in 0..CHANGED_PER_FILE {
+                run(name, oracle, &random.changed_tar(file, &files)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tar_with_changed_blocks_is_read_to_its_end() {
+    let files: Vec<Vec<u8>> = corpus("plain_tar")
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .collect();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let is_read = |tar: &Vec<u8>| host_bundle::read_plain_tar(tar.as_slice()).is_ok();
+    let changed = files.iter().flat_map(|file| {
+        (0..300)
+            .map(|_| random.changed_tar(file, &files))
+            .collect::<Vec<_>>()
+    });
+    let read = changed.filter(is_read).count();
+    // Without their checksums fewer are: those whose contents alone were changed.
+    assert!(read > files.len() * 30, "{read} of {}", files.len() * 300);
+}
+
 /// Goes through all oracles before it fails with what each of them said first.
 fn check_each(check: impl Fn(&str, Oracle) -> Result<(), String>) {
     let failures: Vec<String> = ORACLES
@@ -106,6 +144,33 @@ fn listed(directory: &Path) -> Vec<PathBuf> {
     paths.sort();
     assert!(!paths.is_empty(), "{} is empty", directory.display());
     paths
+}
+
+/// Where the fields of a header begin that say what a member is.
+const HEADER_FIELDS: [usize; 8] = [0, 96, 100, 124, 156, 257, 345, 496];
+
+/// Magics with versions, two of which nobody writes.
+const MAGICS: [&[u8; 8]; 4] = [b"ustar\x0000", b"ustar  \0", b"ustar\0  ", &[0; 8]];
+
+/// Sizes of nothing, a byte, a block and more than that.
+const SIZES: [&[u8; 12]; 4] = [
+    b"00000000000\0",
+    b"00000000001\0",
+    b"00000001000\0",
+    b"00000001001\0",
+];
+
+/// Puts the right checksum into a block that has one.
+fn mend_checksum(block: &mut [u8]) {
+    if !block[148..154]
+        .iter()
+        .all(|byte| (b'0'..=b'7').contains(byte))
+    {
+        return;
+    }
+    block[148..156].copy_from_slice(b"        ");
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
 /// Marsaglia's xorshift with 64 bits.
@@ -145,6 +210,37 @@ impl Random {
                     drop(bytes.splice(place..end, other[from..to].iter().copied()));
                 }
             }
+        }
+        bytes
+    }
+
+    /// A version of a tar in which blocks came, went or changed, and every header has its checksum.
+    fn changed_tar(&mut self, file: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = file.to_vec();
+        for _ in 0..=self.next() % 3 {
+            let blocks = bytes.len() / BLOCK_BYTES;
+            let block = self.below(blocks) * BLOCK_BYTES;
+            let field = HEADER_FIELDS[self.below(HEADER_FIELDS.len())];
+            let place = (block + field + self.below(8)).min(bytes.len() - 1);
+            match self.next() % 8 {
+                0 => drop(bytes.drain(block..block + BLOCK_BYTES)),
+                1 => {
+                    let other = &others[self.below(others.len())];
+                    let from = self.below(other.len() / BLOCK_BYTES) * BLOCK_BYTES;
+                    let copy = other[from..from + BLOCK_BYTES].to_vec();
+                    drop(bytes.splice(block..block, copy));
+                }
+                2 => bytes[block + 156] = b"0\x00125KLSgx7"[self.below(11)],
+                3 => bytes[(block + 257)..(block + 265)].copy_from_slice(MAGICS[self.below(4)]),
+                4 => bytes[(block + 124)..(block + 136)].copy_from_slice(SIZES[self.below(4)]),
+                _ => bytes[place] = self.letter(),
+            }
+            if bytes.len() < BLOCK_BYTES {
+                return file.to_vec();
+            }
+        }
+        for block in bytes.chunks_exact_mut(BLOCK_BYTES) {
+            mend_checksum(block);
         }
         bytes
     }

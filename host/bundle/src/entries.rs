@@ -72,7 +72,13 @@ impl<R: Read> Entries<R> {
     pub(crate) fn small(&mut self, path: &str, bytes_max: u64) -> Result<Vec<u8>, EntryError> {
         let found = self.block()?;
         let size = ustar::size(&found).unwrap_or_default();
-        ustar::compare(&found, &ustar::header(path, FileMode::Plain, size))?;
+        let compared = ustar::compare(&found, &ustar::header(path, FileMode::Plain, size));
+        // No manifest says what these two are.
+        compared.map_err(|fault| match fault {
+            HeaderFault::Size => HeaderFault::OwnSize,
+            HeaderFault::Mode => HeaderFault::OwnMode,
+            fault => fault,
+        })?;
         if size > bytes_max {
             return Err(EntryError::TooLarge {
                 have: size,

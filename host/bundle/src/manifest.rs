@@ -61,11 +61,17 @@ pub struct FileEntry {
     pub sha256: Digest,
 }
 
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: String,
+}
+
 /// The JSON of a manifest, read only: writing is done line by line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ManifestText {
-    format: String,
+    #[serde(rename = "format")]
+    _format: String,
     module: ModuleName,
     version: ModuleVersion,
     files: Vec<FileEntry>,
@@ -150,10 +156,13 @@ impl Manifest {
         if bytes.len() as u64 > MANIFEST_BYTES_MAX {
             return Err(ManifestError::TooLong);
         }
-        let text: ManifestText = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if text.format != FORMAT {
-            return Err(ManifestError::Format { found: text.format });
+        // The format first: what a later one adds should not be reported as a mistake of this one.
+        let FormatOnly { format: found } =
+            serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
+        if found != FORMAT {
+            return Err(ManifestError::Format { found });
         }
+        let text: ManifestText = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
         let manifest = Self::checked(text.module, text.version, text.files)?;
         if manifest.to_bytes() != bytes {
             return Err(ManifestError::NotCanonical);

@@ -16,7 +16,11 @@ use crate::path::{Clash, PathSet};
 use crate::ustar::BLOCK_BYTES;
 use crate::{BundlePath, BundlePathError, ModuleSource, SourceFile};
 
+mod header;
 mod pax;
+mod watched;
+
+use self::watched::Watched;
 
 /// Largest plain tar, in bytes.
 pub const PLAIN_TAR_BYTES_MAX: u64 = 256 << 20;
@@ -56,9 +60,20 @@ struct MemoryFile {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlainTarError {
-    /// The archive cannot be read, or is no tar.
+    /// The bytes cannot be read.
     #[error("archive cannot be read")]
     Read(#[source] io::Error),
+    /// The bytes do not begin as a tar does.
+    #[error("it is no tar archive")]
+    NotATar,
+    /// A member's header is damaged, or is one that tar programs read differently.
+    #[error("member {place} {fault}")]
+    Member {
+        /// Which member, counted from 1.
+        place: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// The archive is too large.
     #[error("archive has more than {PLAIN_TAR_BYTES_MAX} bytes")]
     TooLarge,
@@ -131,17 +146,48 @@ pub enum PlainTarError {
 ///
 /// When a member is not acceptable, a limit is passed, or the archive does not end properly.
 pub fn read_plain_tar(reader: impl Read) -> Result<MemoryModule, PlainTarError> {
-    let capped = reader.take(PLAIN_TAR_BYTES_MAX + 1);
-    let mut archive = Archive::new(BufReader::new(capped));
+    let watched = Watched::new(reader, PLAIN_TAR_BYTES_MAX + 1);
+    let mut archive = Archive::new(BufReader::new(watched));
     let members = read_members(&mut archive);
     let mut rest = archive.into_inner();
+    let watched = rest.get_mut();
     // Told before anything else: what is cut off here looks truncated to the archive's reader.
-    if rest.get_ref().limit() == 0 {
+    if watched.is_spent() {
         return Err(PlainTarError::TooLarge);
     }
-    let members = members?;
+    if let Some(error) = watched.take_failure() {
+        return Err(PlainTarError::Read(error));
+    }
+    let members = members.map_err(|error| told(error, watched))?;
     check_rest(&mut rest)?;
     members.into_module()
+}
+
+/// How the tar library's failure at a member is told.
+const UNREADABLE: &str = "has no header that can be read";
+
+fn unreadable(place: usize) -> PlainTarError {
+    PlainTarError::Member {
+        place,
+        fault: UNREADABLE,
+    }
+}
+
+/// Says of a header that cannot be read what it is: none because the archive ended, or none that is a tar's.
+fn told<R: Read>(error: PlainTarError, watched: &Watched<R>) -> PlainTarError {
+    let block_bytes = BLOCK_BYTES as u64;
+    match error {
+        PlainTarError::Member { place, fault } if fault == UNREADABLE => {
+            if watched.has_ended() && watched.bytes() >= block_bytes {
+                PlainTarError::Truncated
+            } else if place == 1 {
+                PlainTarError::NotATar
+            } else {
+                unreadable(place)
+            }
+        }
+        error => error,
+    }
 }
 
 impl MemoryModule {
@@ -193,7 +239,7 @@ fn read_members<R: Read>(archive: &mut Archive<R>) -> Result<Members, PlainTarEr
                 what: "members",
             });
         }
-        members.take(place + 1, entry.map_err(PlainTarError::Read)?)?;
+        members.take(place + 1, entry.map_err(|_| unreadable(place + 1))?)?;
     }
     let Records {
         gnu_name: None,
@@ -207,7 +253,15 @@ fn read_members<R: Read>(archive: &mut Archive<R>) -> Result<Members, PlainTarEr
 
 impl Members {
     fn take(&mut self, place: usize, entry: Entry<'_, impl Read>) -> Result<(), PlainTarError> {
-        match entry.header().entry_type() {
+        let entry_type = entry.header().entry_type();
+        // What is refused anyway, as a sparse file is, keeps other things where a header has its prefix.
+        if let Some(kind) = refused_kind(entry_type) {
+            let path = shown(&entry);
+            return Err(PlainTarError::Kind { path, kind });
+        }
+        header::check(entry.header().as_bytes())
+            .map_err(|fault| PlainTarError::Member { place, fault })?;
+        match entry_type {
             EntryType::GNULongName => {
                 let name = read_record(entry, place, "GNU long name")?;
                 once(&mut self.records.gnu_name, name, place, "GNU long name")
@@ -221,12 +275,8 @@ impl Members {
                 pax::check_global(&bytes)
                     .map_err(|fault| record_error("global PAX record", place, fault))
             }
-            EntryType::Regular => self.file(place, entry),
             EntryType::Directory => self.directory(place, &entry),
-            other => Err(PlainTarError::Kind {
-                path: shown(&entry),
-                kind: kind(other),
-            }),
+            _ => self.file(place, entry),
         }
     }
 
@@ -243,12 +293,13 @@ impl Members {
         self.seen
             .insert_file(&path)
             .map_err(|clash| clashing(&path, clash))?;
-        let executable = entry.header().mode().map_err(PlainTarError::Read)? & 0o100 != 0;
+        let mode = entry.header().mode().map_err(|_| unreadable(place))?;
         // What is missing at its end is missed when the archive's end mark is.
         let mut contents = Vec::new();
         entry
             .read_to_end(&mut contents)
-            .map_err(PlainTarError::Read)?;
+            .map_err(|_| unreadable(place))?;
+        let executable = mode & 0o100 != 0;
         self.files.insert(
             path,
             MemoryFile {
@@ -264,6 +315,11 @@ impl Members {
         place: usize,
         entry: &Entry<'_, impl Read>,
     ) -> Result<(), PlainTarError> {
+        if entry.size() != 0 {
+            // Some programs skip them, others take them for the next members.
+            let fault = "is a directory with contents";
+            return Err(PlainTarError::Member { place, fault });
+        }
         let path = self.path(place, entry)?;
         if path.is_empty() {
             return Ok(());
@@ -356,7 +412,9 @@ fn read_record(
         return Err(record_error(what, place, "is too long"));
     }
     let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes).map_err(PlainTarError::Read)?;
+    entry
+        .read_to_end(&mut bytes)
+        .map_err(|_| unreadable(place))?;
     Ok(bytes)
 }
 
@@ -373,7 +431,7 @@ fn once(
 }
 
 /// Accepts zeros only: the second block of the end mark, and what fills a tar program's last record.
-fn check_rest(rest: &mut BufReader<io::Take<impl Read>>) -> Result<(), PlainTarError> {
+fn check_rest(rest: &mut BufReader<Watched<impl Read>>) -> Result<(), PlainTarError> {
     let (mut buffer, mut bytes) = ([0; 8192], 0);
     loop {
         match rest.read(&mut buffer) {
@@ -383,11 +441,17 @@ fn check_rest(rest: &mut BufReader<io::Take<impl Read>>) -> Result<(), PlainTarE
             }
             Ok(count) => bytes += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(PlainTarError::Read(error)),
+            Err(error) => {
+                let failure = rest.get_mut().take_failure();
+                return Err(PlainTarError::Read(failure.unwrap_or(error)));
+            }
         }
     }
-    if rest.get_ref().limit() == 0 {
+    if rest.get_ref().is_spent() {
         return Err(PlainTarError::TooLarge);
+    }
+    if rest.get_ref().bytes() == 0 {
+        return Err(PlainTarError::NotATar);
     }
     // The archive's reader has taken the first block of the mark.
     if bytes < BLOCK_BYTES {
@@ -396,14 +460,17 @@ fn check_rest(rest: &mut BufReader<io::Take<impl Read>>) -> Result<(), PlainTarE
     Ok(())
 }
 
-fn kind(kind: EntryType) -> &'static str {
+/// What a member is that is neither a file nor a directory nor a record about one.
+fn refused_kind(kind: EntryType) -> Option<&'static str> {
     match kind {
-        EntryType::Link => "a hard link",
-        EntryType::Symlink | EntryType::GNULongLink => "a symbolic link",
-        EntryType::Char | EntryType::Block => "a device",
-        EntryType::Fifo => "a named pipe",
-        EntryType::GNUSparse => "a sparse file",
-        _ => "of an unknown kind",
+        EntryType::Regular | EntryType::Directory => None,
+        EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader => None,
+        EntryType::Link => Some("a hard link"),
+        EntryType::Symlink | EntryType::GNULongLink => Some("a symbolic link"),
+        EntryType::Char | EntryType::Block => Some("a device"),
+        EntryType::Fifo => Some("a named pipe"),
+        EntryType::GNUSparse => Some("a sparse file"),
+        _ => Some("of an unknown kind"),
     }
 }
 

@@ -20,6 +20,15 @@ pub enum AddSignatureError {
     /// The signature is none of this bundle's manifest.
     #[error("signature does not fit the bundle")]
     Signature(#[source] VerifySignatureError),
+    /// An earlier signature does not hold, and would keep the bundle from being verified for ever.
+    #[error("signature {number} that is in it does not hold")]
+    Earlier {
+        /// Which one, from 1.
+        number: usize,
+        /// What is wrong with it.
+        #[source]
+        source: VerifySignatureError,
+    },
     /// The list of signatures would not be acceptable any more.
     #[error("signature does not fit in the bundle")]
     Signatures(#[source] SignaturesError),
@@ -46,8 +55,8 @@ pub enum AddSignatureError {
 ///
 /// # Errors
 ///
-/// When the bundle is damaged, the signature does not verify or would be one too many, or the writer
-/// fails. What was written until then is no bundle.
+/// When the bundle is damaged, the signature or an earlier one does not verify, it would be one too many, or
+/// the writer fails. What was written until then is no bundle.
 pub fn add_signature(
     reader: impl Read,
     writer: &mut impl Write,
@@ -56,8 +65,15 @@ pub fn add_signature(
     let sealed = open(reader).map_err(AddSignatureError::Open)?;
     let key = sshsig::verify(armored, Namespace::Bundle, sealed.manifest_bytes())
         .map_err(AddSignatureError::Signature)?;
-    let mut signed = sealed.signatures().to_vec();
-    signed.retain(|earlier| !is_by(earlier, &key));
+    let mut signed = Vec::new();
+    for (earlier, number) in sealed.signatures().iter().zip(1..) {
+        if is_by(earlier, &key) {
+            continue;
+        }
+        sshsig::verify(earlier, Namespace::Bundle, sealed.manifest_bytes())
+            .map_err(|source| AddSignatureError::Earlier { number, source })?;
+        signed.push(earlier.clone());
+    }
     signed.push(armored.to_owned());
     let signatures = signatures::write(&signed).map_err(AddSignatureError::Signatures)?;
     write_front(writer, sealed.manifest_bytes(), &signatures).map_err(AddSignatureError::Write)?;

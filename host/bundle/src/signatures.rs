@@ -42,6 +42,11 @@ pub enum SignaturesError {
     },
 }
 
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: String,
+}
+
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct SignaturesText {
@@ -51,10 +56,13 @@ struct SignaturesText {
 
 /// Reads the list.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<String>, SignaturesError> {
-    let text: SignaturesText = serde_json::from_slice(bytes).map_err(SignaturesError::Json)?;
-    if text.format != FORMAT {
-        return Err(SignaturesError::Format { found: text.format });
+    // The format first: what a later one adds should not be reported as a mistake of this one.
+    let FormatOnly { format: found } =
+        serde_json::from_slice(bytes).map_err(SignaturesError::Json)?;
+    if found != FORMAT {
+        return Err(SignaturesError::Format { found });
     }
+    let text: SignaturesText = serde_json::from_slice(bytes).map_err(SignaturesError::Json)?;
     if write(&text.signatures)? != bytes {
         return Err(SignaturesError::NotCanonical);
     }

@@ -79,6 +79,12 @@ pub enum HeaderFault {
     /// The mode is another one than the manifest's.
     #[error("its mode is not the manifest's")]
     Mode,
+    /// The size of the manifest or of the signatures is not written in eleven octal digits.
+    #[error("its size is not written in eleven octal digits")]
+    OwnSize,
+    /// The mode of the manifest or of the signatures is not 0644.
+    #[error("its mode is not 0644")]
+    OwnMode,
     /// Some other field is not as a bundle writes it: owner, time, names, device or padding.
     #[error("its header is not written as in a bundle")]
     Field,

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -28,6 +30,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         Printer::new(OutputMode::Human, true)
             .note(&format!("this is a bug in host, please report it: {panic}"));
     }));
+    survive_size_limits();
     let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or(Exit::Bug);
     if !printer::all_printed() {
         Printer::new(OutputMode::Human, true).note("error: not everything could be printed");
@@ -40,6 +43,15 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(exit.code());
     }
     ExitCode::from(exit.code())
+}
+
+/// Makes a caller's limit on the size of files an error of the write that passes it, and not the end of this process.
+///
+/// A handler, and not that the signal is ignored: programs that are started later must not inherit it.
+fn survive_size_limits() {
+    let seen = Arc::new(AtomicBool::new(false));
+    // Where it cannot be had, such a limit kills as it does anywhere.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
 }
 
 fn start(arguments: &[OsString]) -> Exit {

@@ -28,4 +28,4 @@ pub use load::{LoadError, Loaded, load};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
 pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
-pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};
+pub use source::{ModuleDir, SealOptions, SourceError, seal_directory, seal_module};

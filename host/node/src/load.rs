@@ -2,16 +2,22 @@
 //!
 //! A sealed bundle is believed only by its signatures. A directory or a plain tar is what its author has at
 //! hand: it is sealed to a snapshot first, nothing is read from it afterwards, and no node accepts it.
+//!
+//! A file that is in the cache already is compared with the bytes that arrive for it, and replaced where it differs: a
+//! damaged cache makes no sound bundle fail, and what the cache cannot give is the machine's fault, not the author's.
 
+use std::cell::RefCell;
+use std::error::Error;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PlainTarError, ReceiveError,
-    VerifiedBundle, VerifyBundleError,
+    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, PlainTarError,
+    ReceiveError, VerifiedBundle, VerifyBundleError,
 };
-use host_store::{DiskError, ReadContentError, StagedFile, Staging, Store};
+use host_store::{ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
 use host_trust::TrustList;
 
@@ -90,6 +96,15 @@ pub enum LoadError {
         #[source]
         source: OpenModuleError,
     },
+    /// What was verified a moment ago cannot be had from the cache again.
+    #[error("the files of `{}` cannot be read from the cache", .path.display())]
+    Cache {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadContentError,
+    },
     /// What was verified cannot be kept.
     #[error("the files of `{}` cannot be kept", .path.display())]
     Keep {
@@ -118,9 +133,10 @@ pub fn load(
         source,
     };
     if std::fs::metadata(path).map_err(unread)?.is_dir() {
-        let mut snapshot = Vec::new();
-        source::seal_directory(path, options, &mut snapshot)?;
-        return load_own(path, &snapshot, store);
+        let snapshot = Snapshot::begin(path, store)?;
+        let sealed = source::seal_directory(path, options, &mut BufWriter::new(&snapshot.0));
+        sealed.map_err(|error| unsealed(path, error))?;
+        return load_own(path, snapshot, store);
     }
     let mut file = source::open_file(path).map_err(unread)?;
     match host_bundle::open(&file) {
@@ -155,14 +171,49 @@ fn load_plain(
         path: path.to_owned(),
         source,
     })?;
-    let mut snapshot = Vec::new();
-    source::seal(&module, module.directory(), path, options, &mut snapshot)?;
-    load_own(path, &snapshot, store)
+    let snapshot = Snapshot::begin(path, store)?;
+    let sealed = source::seal_module(&module, path, options, &mut BufWriter::new(&snapshot.0));
+    sealed.map_err(|error| unsealed(path, error))?;
+    load_own(path, snapshot, store)
+}
+
+/// What this process seals itself: a file without a name, which nobody else can open.
+struct Snapshot(File);
+
+impl Snapshot {
+    fn begin(path: &Path, store: &Store) -> Result<Self, LoadError> {
+        let file = store.nameless().map_err(|error| unkept(path, error))?;
+        Ok(Self(file))
+    }
+}
+
+/// A snapshot that cannot be written is no fault of the module.
+fn unsealed(path: &Path, error: SourceError) -> LoadError {
+    match error {
+        SourceError::Pack {
+            source: PackError::Write(source),
+            ..
+        } => LoadError::Keep {
+            path: path.to_owned(),
+            source,
+        },
+        error => error.into(),
+    }
+}
+
+fn unkept(path: &Path, error: impl Error + Send + Sync + 'static) -> LoadError {
+    LoadError::Keep {
+        path: path.to_owned(),
+        source: io::Error::other(error),
+    }
 }
 
 /// Loads what this process sealed itself a moment ago.
-fn load_own(path: &Path, snapshot: &[u8], store: &Store) -> Result<Loaded, LoadError> {
-    let sealed = host_bundle::open(snapshot).map_err(|source| LoadError::Open {
+fn load_own(path: &Path, snapshot: Snapshot, store: &Store) -> Result<Loaded, LoadError> {
+    let mut file = snapshot.0;
+    file.seek(SeekFrom::Start(0))
+        .map_err(|error| unkept(path, error))?;
+    let sealed = host_bundle::open(BufReader::new(file)).map_err(|source| LoadError::Open {
         path: path.to_owned(),
         source,
     })?;
@@ -174,9 +225,12 @@ fn receive<R: Read>(
     authentic: AuthenticBundle<R>,
     store: &Store,
 ) -> Result<Loaded, LoadError> {
-    let mut sink = StoreSink {
+    let shelf = Rc::new(Shelf {
         store,
-        staging: None,
+        staging: RefCell::new(None),
+    });
+    let mut sink = StoreSink {
+        shelf: Rc::clone(&shelf),
     };
     let bundle = authentic
         .receive(&mut sink)
@@ -190,24 +244,52 @@ fn receive<R: Read>(
                 source,
             },
         })?;
-    let kept = sink.staging.map_or(Ok(()), Staging::commit);
-    kept.map_err(|source| LoadError::Keep {
-        path: path.to_owned(),
-        source: io::Error::other(source),
-    })?;
+    let staging = shelf.staging.take();
+    let kept = staging.map_or(Ok(()), Staging::commit);
+    kept.map_err(|error| unkept(path, error))?;
     let names = bundle
         .manifest()
         .files()
         .iter()
         .map(|entry| entry.path.as_str().to_owned());
-    let mut read = |name: &str| read_file(&bundle, name, TEXT_BYTES_MAX, store);
-    let module = Module::open(bundle.manifest().module(), names, &mut read).map_err(|source| {
-        LoadError::Module {
+    let mut lost = None;
+    let mut read = |name: &str| {
+        let entry = entry_of(&bundle, name, TEXT_BYTES_MAX)?;
+        store.read(&entry.sha256, entry.size).map_err(|error| {
+            lost.get_or_insert(error);
+            io::Error::other("it cannot be read from the cache")
+        })
+    };
+    let module = Module::open(bundle.manifest().module(), names, &mut read);
+    // First: a task without its metadata looks like one whose author left it out.
+    if let Some(source) = lost {
+        return Err(LoadError::Cache {
             path: path.to_owned(),
             source,
-        }
+        });
+    }
+    let module = module.map_err(|source| LoadError::Module {
+        path: path.to_owned(),
+        source,
     })?;
     Ok(Loaded { bundle, module })
+}
+
+/// A file of a verified bundle that is not longer than the reader expects.
+fn entry_of<'b>(
+    bundle: &'b VerifiedBundle,
+    name: &str,
+    bytes_max: u64,
+) -> io::Result<&'b FileEntry> {
+    let entry = bundle
+        .manifest()
+        .file(name)
+        .ok_or(io::ErrorKind::NotFound)?;
+    if entry.size > bytes_max {
+        let message = format!("it is longer than {bytes_max} bytes");
+        return Err(io::Error::other(message));
+    }
+    Ok(entry)
 }
 
 /// Reads one file of a verified bundle, hashed again on the way.
@@ -217,12 +299,9 @@ pub(crate) fn read_file(
     bytes_max: u64,
     store: &Store,
 ) -> io::Result<Vec<u8>> {
-    let entry = bundle
-        .manifest()
-        .file(name)
-        .ok_or(io::ErrorKind::NotFound)?;
+    let entry = entry_of(bundle, name, bytes_max)?;
     store
-        .read(&entry.sha256, bytes_max)
+        .read(&entry.sha256, entry.size)
         .map_err(|error: ReadContentError| io::Error::other(error))
 }
 
@@ -236,64 +315,75 @@ pub(crate) fn is_executable(bundle: &VerifiedBundle, name: &str) -> bool {
 
 /// Puts the files of a bundle into the content store, once each.
 struct StoreSink<'s> {
-    store: &'s Store,
-    staging: Option<Staging>,
+    shelf: Rc<Shelf<'s>>,
 }
 
-/// A file on its way: already in the store, or staged.
-enum Arriving {
-    Known,
+/// The store, and where what is new to it is staged.
+struct Shelf<'s> {
+    store: &'s Store,
+    /// Made when the first file is new.
+    staging: RefCell<Option<Staging>>,
+}
+
+/// A file on its way: like the one in the store as far as it came, or staged.
+enum Arriving<'s> {
+    Known(Shelved, Rc<Shelf<'s>>),
     New(StagedFile),
 }
 
-impl Write for Arriving {
+impl Shelf<'_> {
+    fn staging<T, E: Error + Send + Sync + 'static>(
+        &self,
+        act: impl FnOnce(&mut Staging) -> Result<T, E>,
+    ) -> io::Result<T> {
+        let mut slot = self.staging.borrow_mut();
+        let staging = match slot.take() {
+            Some(staging) => staging,
+            None => self.store.stage().map_err(io::Error::other)?,
+        };
+        act(slot.insert(staging)).map_err(io::Error::other)
+    }
+}
+
+impl Write for Arriving<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Self::Known(kept, shelf) = self
+            && !kept.goes_on_with(bytes)
+        {
+            let mut file = shelf.staging(Staging::create_over)?;
+            kept.copy_alike(&mut file)?;
+            *self = Self::New(file);
+        }
         match self {
-            Self::Known => Ok(bytes.len()),
+            Self::Known(..) => Ok(bytes.len()),
             Self::New(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Known => Ok(()),
+            Self::Known(..) => Ok(()),
             Self::New(file) => file.flush(),
         }
     }
 }
 
-impl StoreSink<'_> {
-    fn staging(&mut self) -> Result<&mut Staging, DiskError> {
-        let staging = match self.staging.take() {
-            Some(staging) => staging,
-            None => self.store.stage()?,
-        };
-        Ok(self.staging.insert(staging))
-    }
-}
+impl<'s> FileSink for StoreSink<'s> {
+    type File = Arriving<'s>;
 
-impl FileSink for StoreSink<'_> {
-    type File = Arriving;
-
-    fn begin(&mut self, entry: &FileEntry) -> io::Result<Arriving> {
-        if self.store.has(&entry.sha256) {
-            return Ok(Arriving::Known);
+    fn begin(&mut self, entry: &FileEntry) -> io::Result<Arriving<'s>> {
+        if let Some(kept) = self.shelf.store.shelved(&entry.sha256, entry.size) {
+            return Ok(Arriving::Known(kept, Rc::clone(&self.shelf)));
         }
-        let file = self
-            .staging()
-            .and_then(Staging::create)
-            .map_err(io::Error::other)?;
-        Ok(Arriving::New(file))
+        self.shelf.staging(Staging::create).map(Arriving::New)
     }
 
-    fn finish(&mut self, entry: &FileEntry, file: Arriving) -> io::Result<()> {
+    fn finish(&mut self, entry: &FileEntry, file: Arriving<'s>) -> io::Result<()> {
         match file {
-            Arriving::Known => Ok(()),
+            Arriving::Known(..) => Ok(()),
             Arriving::New(file) => self
-                .staging()
-                .map_err(io::Error::other)?
-                .keep(file, &entry.sha256)
-                .map_err(io::Error::other),
+                .shelf
+                .staging(|staging| staging.keep(file, &entry.sha256)),
         }
     }
 }

@@ -1,18 +1,21 @@
 //! A module that lies in a directory, and sealing it into a bundle with what it needs of other modules.
 //!
 //! Only the parts of the module layout are taken, so that build products, version control and private files
-//! beside them never get into a bundle. A link anywhere in those parts is an error: it would be somebody
-//! else's file by the time it is read.
+//! beside them never get into a bundle, and of the parts nothing whose name begins with a dot. Whatever else
+//! cannot be taken is an error and never left out: a link would be somebody else's file by the time it is
+//! read, and a bundle without it would fail where it runs.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt};
+use cap_std::fs::{Dir, FileType, MetadataExt};
 use host_bundle::{
-    FILES_MAX, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion, NeededModule,
-    Needs, PackError, PackRequest, Packed, SourceFile,
+    FILES_MAX, MemoryModule, ModuleIdentity, ModuleIdentityError, ModuleSource, ModuleVersion,
+    NeededModule, Needs, PackError, PackRequest, Packed, SourceFile,
 };
 use host_core::{ModuleName, Shown, TaskName};
 use host_task::{FileReference, Module, OpenModuleError, ParameterType};
@@ -68,6 +71,18 @@ pub enum SourceError {
         path: PathBuf,
         /// What it is.
         what: &'static str,
+    },
+    /// A part of the layout is a file.
+    #[error("`{}` is a file, and a module has a directory there", .path.display())]
+    NotDirectory {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file that would be sealed has a name that no bundle can have.
+    #[error("`{}` is not named in UTF-8", Shown(&.path.to_string_lossy()))]
+    NotUtf8 {
+        /// Which.
+        path: PathBuf,
     },
     /// There is too much in it.
     #[error("`{}` holds more than {FILES_MAX} files, or lies deeper than {DEPTH_MAX} directories", .path.display())]
@@ -170,52 +185,35 @@ impl ModuleDir {
         };
         for entry in dir.entries().map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-                continue;
-            };
-            let path = format!("{prefix}{name}");
             let kind = entry.file_type().map_err(failed)?;
-            let wanted = if depth == 0 && kind.is_dir() {
-                PARTS.contains(&name.as_str())
-            } else {
-                belongs(&path)
-            };
-            if !wanted {
+            let Some(path) = wanted_path(&here, prefix, depth, &entry.file_name(), kind)? else {
                 continue;
-            }
+            };
             if kind.is_dir() {
                 if depth == DEPTH_MAX {
-                    return Err(SourceError::TooMuch {
-                        path: self.path.clone(),
-                    });
+                    return Err(self.too_much());
                 }
                 let below = entry.open_dir().map_err(failed)?;
                 self.list(&below, &format!("{path}/"), depth + 1)?;
-            } else if kind.is_file() {
+            } else {
                 let metadata = entry.metadata().map_err(failed)?;
                 self.files.push(SourceFile {
                     path,
                     executable: metadata.mode() & 0o111 != 0,
                     size: metadata.len(),
                 });
-            } else {
-                let what = if kind.is_symlink() {
-                    "a link"
-                } else {
-                    "a special file"
-                };
-                return Err(SourceError::Special {
-                    path: self.path.join(path),
-                    what,
-                });
             }
             if self.files.len() > FILES_MAX {
-                return Err(SourceError::TooMuch {
-                    path: self.path.clone(),
-                });
+                return Err(self.too_much());
             }
         }
         Ok(())
+    }
+
+    fn too_much(&self) -> SourceError {
+        SourceError::TooMuch {
+            path: self.path.clone(),
+        }
     }
 
     /// The name of the directory, which names a module that does not name itself.
@@ -228,6 +226,47 @@ impl ModuleDir {
         };
         Some(path.file_name()?.to_str()?.to_owned())
     }
+}
+
+/// The path of what is to be sealed, or entered; `None` for what does not belong into a bundle.
+fn wanted_path(
+    here: &Path,
+    prefix: &str,
+    depth: usize,
+    name: &OsStr,
+    kind: FileType,
+) -> Result<Option<String>, SourceError> {
+    let place = || here.join(name);
+    let is_top = depth == 0;
+    let is_part = is_top && PARTS.iter().any(|part| name == *part);
+    let begins = |start: &str| name.as_bytes().starts_with(start.as_bytes());
+    let is_wanted = if is_top {
+        is_part || (!kind.is_dir() && TOP_FILES.iter().any(|start| begins(start)))
+    } else {
+        !begins(".")
+    };
+    // A hidden link too: whoever made it meant something to be there.
+    if kind.is_symlink() && (is_wanted || !is_top) {
+        return Err(special(place(), "a link"));
+    }
+    if !is_wanted {
+        return Ok(None);
+    }
+    let Some(name) = name.to_str() else {
+        return Err(SourceError::NotUtf8 { path: place() });
+    };
+    if !kind.is_dir() && !kind.is_file() {
+        return Err(special(place(), "a special file"));
+    }
+    if is_part && !kind.is_dir() {
+        return Err(SourceError::NotDirectory { path: place() });
+    }
+    let path = format!("{prefix}{name}");
+    Ok(Some(path).filter(|path| is_top || belongs(path)))
+}
+
+fn special(path: PathBuf, what: &'static str) -> SourceError {
+    SourceError::Special { path, what }
 }
 
 impl ModuleSource for ModuleDir {
@@ -296,11 +335,24 @@ pub fn seal_directory(
     seal(&module, name.as_deref(), path, options, writer)
 }
 
+/// Seals a module that was read from a plain tar; `path` is where the tar lies, for messages.
+///
+/// # Errors
+/// When the module, or one that it needs, cannot be read, named or sealed.
+pub fn seal_module(
+    module: &MemoryModule,
+    path: &Path,
+    options: &SealOptions,
+    writer: &mut impl Write,
+) -> Result<Packed, SourceError> {
+    seal(module, module.directory(), path, options, writer)
+}
+
 /// Seals a module from any source; `directory` is the name of the directory it lay in, `path` is for messages.
 ///
 /// # Errors
 /// When the module, or one that it needs, cannot be read, named or sealed.
-pub(crate) fn seal(
+fn seal(
     source: &dyn ModuleSource,
     directory: Option<&str>,
     path: &Path,

@@ -6,7 +6,7 @@
 
 use cap_std::fs::Dir;
 use host_core::Digest;
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, fstat};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat, fstat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
@@ -52,11 +52,11 @@ pub enum ReadContentError {
 }
 
 impl Store {
-    /// Whether something is kept under this digest; no proof that it is what it should be.
-    pub fn has(&self, digest: &Digest) -> bool {
-        let found = open_dir(self.cache().dir(), CONTENT)
-            .and_then(|content| fs::statat(&content, path_of(digest), AtFlags::SYMLINK_NOFOLLOW));
-        found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    /// Whether a file of this size is kept under this digest; no proof that its bytes are what they should be.
+    pub fn has(&self, digest: &Digest, size: u64) -> bool {
+        open_dir(self.cache().dir(), CONTENT)
+            .and_then(|content| is_kept(&content, digest, size))
+            .unwrap_or(false)
     }
 
     /// Reads content of at most `size_max` bytes and proves that it is what the digest says.
@@ -82,6 +82,18 @@ pub(crate) fn path_of(digest: &Digest) -> String {
     let mut path = digest.to_string();
     path.insert(2, '/');
     path
+}
+
+/// Whether what lies where the digest says is a regular file of this size.
+pub(crate) fn is_kept(content: &Dir, digest: &Digest, size: u64) -> Result<bool, Errno> {
+    let found = fs::statat(content, path_of(digest), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(is_file_of(&found, size))
+}
+
+/// Whether this is a regular file of this size.
+pub(crate) fn is_file_of(found: &Stat, size: u64) -> bool {
+    FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+        && u64::try_from(found.st_size).is_ok_and(|found| found == size)
 }
 
 /// The directory part of [`path_of`].

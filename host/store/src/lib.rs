@@ -5,16 +5,18 @@
 //! descriptor; a name given later can lead neither out of them nor through a link. What is in the cache is never proof:
 //! it is hashed again whenever it is read. What is in the journal was on disk before anyone was told.
 //!
-//! Nothing here decides whether a file may be trusted beyond its owner and mode, reads a clock or an environment, or
-//! prints. Start at [`Store::open`].
+//! Nothing here decides whether a file may be trusted beyond its owner and mode, reads an environment or prints, and a
+//! clock is read only to bound the wait for a lock. Start at [`Store::open`].
 #![forbid(unsafe_code)]
 
 mod store;
 
+mod held;
 mod owned;
 mod walk;
 
 mod content;
+mod shelved;
 mod staging;
 
 mod active;
@@ -39,12 +41,15 @@ pub use crate::boot::NewBoot;
 pub use crate::content::ReadContentError;
 pub use crate::disk::DiskError;
 pub use crate::exclusive::{Exclusive, ExclusiveError};
+pub use crate::held::{HeldFile, HoldError};
 pub use crate::journal::{
     JOURNAL_FORMAT, Journal, JournalError, JournalReader, LINE_BYTES_MAX, ReadJournalError,
 };
+pub use crate::lock::lock_within;
 pub use crate::owned::{
     OwnedDir, Privacy, ReadOwnedError, WriteOwnedError, read_owned, write_owned,
 };
+pub use crate::shelved::Shelved;
 pub use crate::spool::{CreateRunError, OpenRunError, ReadRunError, RunSpool, SpoolFile};
 pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, Staging};
 pub use crate::store::{OpenMode, OpenStoreError, Place, Places, Store};

@@ -1,8 +1,8 @@
 //! A private directory in which a bundle's files wait until the last byte is verified.
 //!
 //! Files are written under passing names and hashed on the way; [`Staging::keep`] believes only the hash it made itself.
-//! [`Staging::commit`] then links each into the content store, where an existing file is as good and is never
-//! overwritten. A staging that is dropped removes itself. One whose process crashed is removed when a store is next
+//! [`Staging::commit`] then links each into the content store, where an existing file of the same size is as good and
+//! stays, unless it was found to be damaged; anything else in its place is replaced. A staging that is dropped removes itself. One whose process crashed is removed when a store is next
 //! opened: its lock tells that nobody uses it, which is surer than its age and asks for no time.
 //!
 //! Nothing is synced: content is a cache, and is hashed again when it is read.
@@ -17,7 +17,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{CONTENT, digest_of, path_of, shelf_of};
+use crate::content::{CONTENT, digest_of, is_kept, path_of, shelf_of};
 use crate::disk::{DIRECTORY_MODE, DiskError, open_dir, open_file, open_or_make_dir};
 use crate::lock::try_lock;
 use crate::names::with_fresh_name;
@@ -67,7 +67,16 @@ pub struct Staging {
     /// Ours; its lock is what keeps a sweep away.
     dir: Dir,
     created: u64,
-    kept: BTreeMap<Digest, String>,
+    kept: BTreeMap<Digest, Kept>,
+}
+
+/// A staged file whose bytes were found to be those of its digest.
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    size: u64,
+    /// Whether what lies in its place is known to be damaged.
+    replaces: bool,
 }
 
 /// A file that is being written into a [`Staging`].
@@ -76,6 +85,8 @@ pub struct StagedFile {
     file: File,
     name: String,
     hasher: Sha256,
+    size: u64,
+    replaces: bool,
 }
 
 impl Store {
@@ -102,6 +113,22 @@ impl Store {
             kept: BTreeMap::new(),
         })
     }
+
+    /// Begins a file without a name, on the disk of the cache; it is gone when it is closed.
+    ///
+    /// # Errors
+    /// [`DiskError`] when it cannot be made.
+    pub fn nameless(&self) -> Result<File, DiskError> {
+        const DOING: &str = "make a nameless file";
+        let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let staging = self.stage()?;
+        let (file, _) =
+            with_fresh_name(|name| open_file(&staging.dir, name, how, Mode::RUSR | Mode::WUSR))
+                .map_err(DiskError::when(DOING))?;
+        // The directory takes the name with it.
+        drop(staging);
+        Ok(file)
+    }
 }
 
 impl Staging {
@@ -110,6 +137,18 @@ impl Staging {
     /// # Errors
     /// [`DiskError`] when the file cannot be created, or after [`STAGED_FILES_MAX`] of them.
     pub fn create(&mut self) -> Result<StagedFile, DiskError> {
+        self.begin(false)
+    }
+
+    /// Begins a file that will replace the one of its digest, which was found to be damaged.
+    ///
+    /// # Errors
+    /// As [`Staging::create`].
+    pub fn create_over(&mut self) -> Result<StagedFile, DiskError> {
+        self.begin(true)
+    }
+
+    fn begin(&mut self, replaces: bool) -> Result<StagedFile, DiskError> {
         let failed = || DiskError::when("create a staged file");
         if self.created == STAGED_FILES_MAX {
             return Err(failed()(Errno::MFILE));
@@ -123,6 +162,8 @@ impl Staging {
             file,
             name,
             hasher: Sha256::new(),
+            size: 0,
+            replaces,
         })
     }
 
@@ -138,7 +179,13 @@ impl Staging {
                 found,
             });
         }
-        self.kept.insert(found, staged.name);
+        let replaces = staged.replaces || self.kept.get(&found).is_some_and(|kept| kept.replaces);
+        let kept = Kept {
+            name: staged.name,
+            size: staged.size,
+            replaces,
+        };
+        self.kept.insert(found, kept);
         Ok(())
     }
 
@@ -149,8 +196,8 @@ impl Staging {
     pub fn commit(self) -> Result<(), CommitError> {
         let content = open_or_make_dir(&self.cache, CONTENT)
             .map_err(DiskError::when("make the content directory"))?;
-        for (digest, name) in &self.kept {
-            shelve(&self.dir, name, &content, digest)
+        for (digest, kept) in &self.kept {
+            shelve(&self.dir, kept, &content, digest)
                 .map_err(DiskError::when("put a file into the content store"))?;
         }
         Ok(())
@@ -168,6 +215,7 @@ impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());
+        self.size += count as u64;
         Ok(count)
     }
 
@@ -221,9 +269,9 @@ fn hold(stagings: &Dir, name: &str, dir: Dir) -> Result<Dir, Errno> {
 }
 
 /// Links a staged file to where its digest says.
-fn shelve(staged: &Dir, name: &str, content: &Dir, digest: &Digest) -> Result<(), Errno> {
+fn shelve(staged: &Dir, kept: &Kept, content: &Dir, digest: &Digest) -> Result<(), Errno> {
     let path = path_of(digest);
-    let link = || fs::linkat(staged, name, content, &*path, AtFlags::empty());
+    let link = || fs::linkat(staged, &*kept.name, content, &*path, AtFlags::empty());
     let linked = match link() {
         Err(Errno::NOENT) => {
             drop(open_or_make_dir(content, &shelf_of(digest))?);
@@ -232,8 +280,24 @@ fn shelve(staged: &Dir, name: &str, content: &Dir, digest: &Digest) -> Result<()
         linked => linked,
     };
     match linked {
+        Err(Errno::EXIST) if kept.replaces || !is_kept(content, digest, kept.size)? => {
+            replace(staged, &kept.name, content, &path)
+        }
         Err(Errno::EXIST) => Ok(()),
         linked => linked,
+    }
+}
+
+/// Moves a staged file over what is in its place and is not what it should be.
+fn replace(staged: &Dir, name: &str, content: &Dir, path: &str) -> Result<(), Errno> {
+    match fs::renameat(staged, name, content, path) {
+        // Only what we made belongs in the cache, and no directory there.
+        Err(Errno::ISDIR) => {
+            let failed = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            content.remove_dir_all(path).map_err(failed)?;
+            fs::renameat(staged, name, content, path)
+        }
+        moved => moved,
     }
 }
 

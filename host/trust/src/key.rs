@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use ed25519_dalek::VerifyingKey;
 use host_core::Shown;
-use ssh_key::public::KeyData;
+use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +25,9 @@ pub(crate) const ED25519: &str = "ssh-ed25519";
 
 /// The algorithm name of a key held by a security token.
 pub(crate) const SK_ED25519: &str = "sk-ssh-ed25519@openssh.com";
+
+/// The application of a token's key where its owner named none.
+const TOKEN_APPLICATION: &str = "ssh:";
 
 /// Why a text or blob is not a public key that this program accepts.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -141,6 +144,19 @@ impl PublicKey {
     #[must_use]
     pub fn raw(&self) -> &[u8; 32] {
         self.point.as_bytes()
+    }
+
+    /// The fingerprints of this raw key under its own label and the two that OpenSSH gives unasked: a plain key, and a
+    /// key on a token for the application `ssh:`.
+    pub(crate) fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        let raw = Ed25519PublicKey(*self.raw());
+        let token = SkEd25519::new(raw, TOKEN_APPLICATION);
+        let labels = [KeyData::Ed25519(raw), KeyData::SkEd25519(token)];
+        let others = labels.into_iter().filter_map(|data| {
+            let fingerprint = data.fingerprint(ssh_key::HashAlg::Sha256).sha256();
+            fingerprint.map(Fingerprint)
+        });
+        std::iter::once(self.fingerprint).chain(others)
     }
 
     /// The algorithm as OpenSSH names it.

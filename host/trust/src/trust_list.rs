@@ -19,6 +19,7 @@ use crate::version::Version;
 
 mod judge;
 mod read;
+mod revoked;
 #[cfg(test)]
 mod tests;
 
@@ -205,52 +206,70 @@ impl TrustList {
         }
     }
 
-    /// Adds an author and raises the serial by one, unless everything was there already.
-    ///
-    /// An entry with the same key and the same dates gets the modules added; with other dates the key gets a second
-    /// entry, so that no module is trusted at a time for which nobody asked.
+    /// Adds an author; as [`TrustList::add_authors`] with one of them.
     ///
     /// # Errors
     ///
     /// When the key is revoked or another owner's, the modules are none or too many, or the list is full.
     pub fn add_author(&mut self, author: Author) -> Result<Added, AddAuthorError> {
-        let fingerprint = author.key.fingerprint();
-        if self.revoked_keys.contains(&fingerprint) {
-            return Err(AddAuthorError::Revoked { fingerprint });
-        }
-        let is_others =
-            |entry: &&Author| entry.key.raw() == author.key.raw() && entry.owner != author.owner;
-        if let Some(entry) = self.authors.iter().find(is_others) {
-            let owner = entry.owner.clone();
-            return Err(AddAuthorError::OtherOwner { fingerprint, owner });
-        }
+        let added = self.add_authors([author])?;
+        Ok(added.into_iter().next().unwrap_or(Added::Nothing))
+    }
+
+    /// Adds all of these authors or none, and raises the serial by one unless everything was there already.
+    ///
+    /// An entry with the same key and the same dates gets the modules added; with other dates the key gets a second
+    /// entry, so that no module is trusted at a time for which nobody asked. The answer says for each what it changed.
+    ///
+    /// # Errors
+    ///
+    /// When a key is revoked or another owner's, the modules are none or too many, or the list is full.
+    pub fn add_authors(
+        &mut self,
+        authors: impl IntoIterator<Item = Author>,
+    ) -> Result<Vec<Added>, AddAuthorError> {
         let mut next = self.clone();
+        let mut places = Places::of(&next.authors);
+        let revoked = self.revoked();
+        let mut changes = Vec::new();
+        for author in authors {
+            let fingerprint = author.key.fingerprint();
+            if revoked.covers(&author.key) {
+                return Err(AddAuthorError::Revoked { fingerprint });
+            }
+            changes.push(next.merge(author, &mut places)?);
+        }
+        if changes.iter().all(|change| *change == Added::Nothing) {
+            return Ok(changes);
+        }
         next.serial = self
             .serial
             .checked_add(1)
             .ok_or(AddAuthorError::SerialSpent)?;
-        let added = next.merge(author)?;
-        if added == Added::Nothing {
-            return Ok(added);
-        }
         // A list that is written must be readable again.
         if next.authors.len() > TRUST_ENTRIES_MAX || next.to_json().len() > TRUST_LIST_BYTES_MAX {
             return Err(AddAuthorError::Full);
         }
         *self = next;
-        Ok(added)
+        Ok(changes)
     }
 
-    fn merge(&mut self, author: Author) -> Result<Added, AddAuthorError> {
+    fn merge(&mut self, author: Author, places: &mut Places) -> Result<Added, AddAuthorError> {
         if !author.modules.is_sound() {
             return Err(AddAuthorError::ModuleCount);
         }
-        let is_same = |entry: &&mut Author| {
-            entry.key == author.key
-                && entry.not_before == author.not_before
-                && entry.not_after == author.not_after
+        let with_key = places.0.entry(*author.key.raw()).or_default();
+        let entries = || with_key.iter().filter_map(|place| self.authors.get(*place));
+        if let Some(entry) = entries().find(|entry| entry.owner != author.owner) {
+            let (fingerprint, owner) = (author.key.fingerprint(), entry.owner.clone());
+            return Err(AddAuthorError::OtherOwner { fingerprint, owner });
+        }
+        let is_same = |place: &&usize| {
+            let entry = self.authors.get(**place);
+            entry.is_some_and(|entry| entry.is_of(&author))
         };
-        if let Some(entry) = self.authors.iter_mut().find(is_same) {
+        let same = with_key.iter().find(is_same).copied();
+        if let Some(entry) = same.and_then(|place| self.authors.get_mut(place)) {
             let is_wider = entry.modules.widen(author.modules);
             if !entry.modules.is_sound() {
                 return Err(AddAuthorError::ModuleCount);
@@ -261,6 +280,7 @@ impl TrustList {
                 Added::Nothing
             });
         }
+        with_key.push(self.authors.len());
         self.authors.push(author);
         Ok(Added::Entry)
     }
@@ -333,7 +353,27 @@ impl TrustList {
     }
 }
 
+/// Where the entries of each raw key stand, so that adding many authors looks at each entry once.
+struct Places(BTreeMap<[u8; 32], Vec<usize>>);
+
+impl Places {
+    fn of(authors: &[Author]) -> Self {
+        let mut places: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (place, author) in authors.iter().enumerate() {
+            places.entry(*author.key.raw()).or_default().push(place);
+        }
+        Self(places)
+    }
+}
+
 impl Author {
+    /// Whether the other entry is of the same key at the same times.
+    fn is_of(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.not_before == other.not_before
+            && self.not_after == other.not_after
+    }
+
     fn to_value(&self) -> Value {
         let modules = match &self.modules {
             Modules::All => vec![text(&"*")],

@@ -38,6 +38,18 @@ fn the_form_of_a_manifest_is_fixed() {
 }
 
 #[test]
+fn a_later_format_is_named_before_what_it_adds() {
+    let later = sample()
+        .replace("host.bundle/1", "host.bundle/2")
+        .replace(r#""module":"disk","#, r#""module":"disk","expires":1,"#);
+    let error = Manifest::read(later.as_bytes()).unwrap_err();
+    let ManifestError::Format { found } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(found, "host.bundle/2");
+}
+
+#[test]
 fn a_manifest_has_no_second_spelling() {
     let line =
         format!(r#"{{"path":"tasks/init.sh","size":7,"mode":"0644","sha256":"{EMPTY_SHA256}"}}"#);

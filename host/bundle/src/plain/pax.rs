@@ -36,13 +36,18 @@ pub(super) fn path(bytes: &[u8], size: u64) -> Result<Option<&[u8]>, &'static st
                 return Err("has another size than the header");
             }
             (b"charset" | b"hdrcharset", _) => return Err("changes the character set"),
-            (key, _) if key.starts_with(b"GNU.sparse.") => {
+            (key, _) if is_sparse(key) => {
                 return Err("describes a sparse file, and only whole files are accepted");
             }
             _ => {}
         }
     }
     Ok(path)
+}
+
+/// Whether a record says, in the words of one tar program or another, that the contents have holes.
+fn is_sparse(key: &[u8]) -> bool {
+    key.starts_with(b"GNU.sparse.") || matches!(key, b"SCHILY.realsize" | b"SUN.holesdata")
 }
 
 /// Splits PAX records, `LENGTH KEY=VALUE\n` each; `None` for one that cannot be read, which is the last.

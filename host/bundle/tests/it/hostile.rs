@@ -493,3 +493,23 @@ fn what_is_no_bundle_is_told_from_a_damaged_one() {
         assert_eq!(is_other, expected, "{name}: {}", chain(&error));
     }
 }
+
+/// No manifest says how it must be written itself.
+#[test]
+fn the_manifests_own_header_is_not_compared_with_the_manifest() {
+    let bundle = sealed(&Files::small());
+    for (place, bytes, expected) in [
+        (100, &b"0000755"[..], "its mode is not 0644"),
+        (
+            124,
+            b"       1000",
+            "its size is not written in eleven octal digits",
+        ),
+    ] {
+        let mut changed = bundle.clone();
+        changed[place..place + bytes.len()].copy_from_slice(bytes);
+        checksum(&mut changed);
+        let error = chain(&open(changed.as_slice()).unwrap_err());
+        assert!(error.ends_with(expected), "{error}");
+    }
+}

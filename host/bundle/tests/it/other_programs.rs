@@ -139,3 +139,59 @@ fn a_tar_with_a_link_or_a_hole_is_refused() {
         );
     }
 }
+
+/// Tars whose members `tar` and Python's `tarfile` do not both see alike, as Python writes them.
+const DECEIVING: &str = r"
+import io, struct, sys, tarfile
+def header(name, kind=b'0', size=0, magic=b'ustar\x0000', prefix=b''):
+    block = bytearray(512)
+    block[0:len(name)] = name
+    block[100:108] = b'0000644\0'
+    block[124:136] = b'%011o\0' % size
+    block[148:156] = b' ' * 8
+    block[156:157] = kind
+    block[257:265] = magic
+    block[345:345 + len(prefix)] = prefix
+    block[148:156] = b'%06o\0 ' % sum(block)
+    return bytes(block)
+def padded(data):
+    return data + bytes(-len(data) % 512)
+ways = {
+    'directory': header(b'd/', b'5', 512) + header(b'hidden'),
+    'version': header(b'b', magic=b'ustar\0  ', prefix=b'hidden'),
+    'old': header(b'b', magic=bytes(8), prefix=b'hidden'),
+    'gnu': header(b'b', magic=b'ustar  \0', prefix=b'hidden'),
+    'sun': header(b'x', b'x', 22) + padded(b'22 SUN.holesdata=0 1\n\n') + header(b'b'),
+    'star': header(b'x', b'x', 21) + padded(b'21 SCHILY.realsize=9\n') + header(b'b'),
+}
+whole = header(b'a') + ways[sys.argv[1]] + header(b'z') + bytes(1024)
+if sys.argv[2] == 'write':
+    sys.stdout.buffer.write(whole)
+else:
+    print('\n'.join(tarfile.open(fileobj=io.BytesIO(whole)).getnames()))
+";
+
+/// What one of the two lists and we would not is what a person who looks into the tar would never see us run.
+#[test]
+fn a_tar_in_which_tar_and_python_see_other_members_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let python = |way: &str, what: &str| {
+        output(
+            "python3",
+            &["-c", DECEIVING, way, what],
+            directory.path(),
+            b"",
+        )
+    };
+    let mut differ = 0;
+    for way in ["directory", "version", "old", "gnu", "sun", "star"] {
+        let bytes = python(way, "write");
+        let by_python = String::from_utf8(python(way, "list")).unwrap();
+        let by_tar = output("tar", &["tf", "-"], directory.path(), &bytes);
+        let by_tar = String::from_utf8(by_tar).unwrap().replace("d/", "d");
+        differ += usize::from(by_python.trim_end() != by_tar.trim_end());
+        let read = read_plain_tar(bytes.as_slice());
+        assert!(read.is_err(), "{way}: python {by_python:?}, tar {by_tar:?}");
+    }
+    assert!(differ > 0, "these tars deceive nobody");
+}

@@ -16,6 +16,10 @@ fn file(path: &str) -> Vec<u8> {
 }
 
 fn paths(archive: &[u8]) -> Result<String, String> {
+    paths_of(archive)
+}
+
+fn paths_of(archive: impl Read) -> Result<String, String> {
     let module = read_plain_tar(archive).map_err(|error| chain(&error))?;
     let paths: Vec<_> = module.files().into_iter().map(|file| file.path).collect();
     Ok(match module.directory() {
@@ -211,6 +215,14 @@ fn records_that_contradict_are_refused() {
             "describes a sparse file",
         ),
         (
+            vec![record(b'x', &pax("SCHILY.realsize", "9"))],
+            "describes a sparse file",
+        ),
+        (
+            vec![record(b'x', &pax("SUN.holesdata", "0 1"))],
+            "describes a sparse file",
+        ),
+        (
             vec![record(b'x', &pax("hdrcharset", "BINARY"))],
             "changes the character set",
         ),
@@ -237,6 +249,109 @@ fn records_that_contradict_are_refused() {
         entries.push(file("a"));
         let error = paths(&archive(&entries)).unwrap_err();
         assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+/// A directory's contents are skipped by some programs, and are the next members to others.
+#[test]
+fn a_directory_with_contents_hides_no_members() {
+    let hidden = [entry(b"b", b'0', b"x"), entry(b"c", b'0', b"")].concat();
+    for name in ["d/", "d", "./"] {
+        let directory = entry(name.as_bytes(), b'5', &hidden);
+        let error = paths(&archive(&[file("a"), directory, file("z")])).unwrap_err();
+        assert_eq!(error, "member 2 is a directory with contents");
+    }
+}
+
+/// Whether the prefix belongs to the name is told by the magic, and not every program asks for all of it.
+#[test]
+fn only_headers_of_a_known_format_are_read() {
+    let with = |magic: &[u8; 8], prefix: &[u8]| {
+        let mut member = file("b");
+        member[257..265].copy_from_slice(magic);
+        member[345..345 + prefix.len()].copy_from_slice(prefix);
+        checksum(&mut member);
+        paths(&archive(&[file("a"), member]))
+    };
+    assert_eq!(with(b"ustar\x0000", b"c").unwrap(), "a c/b");
+    for magic in [b"ustar  \0", &[0; 8]] {
+        assert_eq!(with(magic, b"").unwrap(), "a b");
+        let prefixed = with(magic, b"c").unwrap_err();
+        assert_eq!(
+            prefixed,
+            "member 2 has a prefix, which its format does not know"
+        );
+        // Behind a zero byte others find times there, or a map of holes.
+        assert!(with(magic, b"\0\0c").is_err());
+    }
+    for magic in [
+        b"ustar\0  ",
+        b"ustar\0\0\0",
+        b"ustar 00",
+        b"USTAR\x0000",
+        b"tar\0\0\0\0\0",
+    ] {
+        for prefix in [&b"c"[..], b""] {
+            let error = with(magic, prefix).unwrap_err();
+            assert_eq!(error, "member 2 is of no known tar format", "{magic:?}");
+        }
+    }
+}
+
+#[test]
+fn a_size_is_written_in_octal_digits() {
+    for size in [b"+0000000001\0", b"\x80\0\0\0\0\0\0\0\0\0\0\x01"] {
+        let mut member = file("b");
+        member[124..136].copy_from_slice(size);
+        checksum(&mut member);
+        let error = paths(&archive(&[file("a"), member])).unwrap_err();
+        assert_eq!(
+            error,
+            "member 2 has a size that is not written in octal digits"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_tar_is_told_from_one_that_is_cut_off() {
+    let long = entry(b"c", b'0', &[1; 2_000]);
+    let whole = archive(&[file("a"), long, file("b")]);
+    for end in [
+        600,
+        1024,
+        1100,
+        1536,
+        2_000,
+        3_600,
+        4_100,
+        whole.len() - 512,
+    ] {
+        let error = paths(&whole[..end]).unwrap_err();
+        assert_eq!(error, "archive is truncated", "{end}");
+    }
+    for none in [
+        &b""[..],
+        b"#!/bin/sh\n",
+        &[b'x'; 512],
+        &[b'x'; 5_000],
+        &whole[..300],
+    ] {
+        assert_eq!(paths(none).unwrap_err(), "it is no tar archive");
+    }
+    let mut damaged = whole;
+    damaged[1024] ^= 1;
+    let error = paths(&damaged).unwrap_err();
+    assert_eq!(error, "member 2 has no header that can be read");
+    let broken = paths_of(file("a").chain(Broken)).unwrap_err();
+    assert_eq!(broken, "archive cannot be read: the disk is broken");
+}
+
+/// A disk that can be read no further.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("the disk is broken"))
     }
 }
 

@@ -61,6 +61,32 @@ fn a_signature_of_something_else_is_not_added() {
     }
 }
 
+/// Each signature must hold, so one more would be worth nothing.
+#[test]
+fn a_bundle_with_a_signature_that_does_not_hold_is_not_signed() {
+    let bundle = signed(&sealed(&Files::small()), 1);
+    let other = manifest_of(&bundle);
+    let mut files = Files::small();
+    files.0[1].2[0] = b'!';
+    let evil = sealed(&files);
+    let (front, moved) = (headers(&evil), headers(&bundle));
+    let mut mixed = evil[..front[1]].to_vec();
+    mixed.extend_from_slice(&bundle[moved[1]..moved[2]]);
+    mixed.extend_from_slice(&evil[front[2]..]);
+    assert_ne!(manifest_of(&mixed), other);
+    let second = signature(&mut key(2), &manifest_of(&mixed));
+    let error = add_signature(mixed.as_slice(), &mut Vec::new(), &second).unwrap_err();
+    assert!(
+        matches!(error, AddSignatureError::Earlier { number: 1, .. }),
+        "{error}"
+    );
+    // One by the same key is replaced, and does no harm.
+    let first = signature(&mut key(1), &manifest_of(&mixed));
+    let mut again = Vec::new();
+    add_signature(mixed.as_slice(), &mut again, &first).unwrap();
+    assert!(receive_signed(&again, &trusting(&[1], Modules::All)).is_ok());
+}
+
 #[test]
 fn a_damaged_bundle_is_not_signed() {
     let mut bundle = sealed(&Files::small());

@@ -5,6 +5,7 @@
 
 use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,12 @@ fn shown(path: &Path) -> String {
 
 fn new(context: &Context, arguments: &NewArgs) -> Result<Exit, Failure> {
     let path = match &arguments.file {
+        Some(file) if file.is_dir() || file.as_os_str().as_bytes().ends_with(b"/") => {
+            return Err(
+                Failure::usage(format!("`{}` is a directory and no file", shown(file)))
+                    .hint(format!("name the file too: {}", shown(&file.join(OWN)))),
+            );
+        }
         Some(file) => std::path::absolute(file)
             .map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", shown(file))))?,
         None => {
@@ -187,7 +194,7 @@ fn write_pair(path: &Path, private: &[u8], public: &[u8]) -> Result<(), Failure>
         .keep()
         .map_err(|error| unwritten(path, &error.error))?;
     drop(placed);
-    Ok(())
+    bundle::sync_parent(path).map_err(|error| unwritten(path, &error))
 }
 
 fn half(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {

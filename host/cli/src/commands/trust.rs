@@ -83,12 +83,18 @@ pub(crate) fn run(context: &Context, command: &TrustCommand) -> Result<Exit, Fai
 /// The trust list of this installation; an empty one where there is none.
 pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
     let path = context.settings.places.config.join(FILE);
-    let bytes = match read_owned(&path, TRUST_LIST_BYTES_MAX as u64, Privacy::Public) {
-        Ok(bytes) => bytes,
-        Err(ReadOwnedError::Missing { .. }) => return Ok(TrustList::empty()),
-        Err(error) => return Err(unusable(&path, &error)),
-    };
-    TrustList::read(&bytes).map_err(|error| unusable(&path, &error))
+    parsed(
+        &path,
+        read_owned(&path, TRUST_LIST_BYTES_MAX as u64, Privacy::Public),
+    )
+}
+
+fn parsed(path: &Path, read: Result<Vec<u8>, ReadOwnedError>) -> Result<TrustList, Failure> {
+    match read {
+        Ok(bytes) => TrustList::read(&bytes).map_err(|error| unusable(path, &error)),
+        Err(ReadOwnedError::Missing { .. }) => Ok(TrustList::empty()),
+        Err(error) => Err(unusable(path, &error)),
+    }
 }
 
 fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
@@ -108,27 +114,58 @@ fn shown(path: &Path) -> String {
 }
 
 fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
-    let text = text_of(&arguments.key)?;
     let wanted = Wanted {
         owner: arguments.owner.clone(),
         modules: arguments.module.iter().cloned().collect(),
         not_before: arguments.not_before,
         not_after: arguments.not_after,
     };
-    let authors = lines::authors(&text, &wanted)?;
-    let mut trust = load(context)?;
-    let mut added = Vec::new();
-    for author in authors {
-        let change = trust
-            .add_author(author.clone())
-            .map_err(|error| Failure::new(Exit::Usage, &error))?;
-        added.push((author, change));
+    let mut authors = Vec::new();
+    for (name, text) in texts_of(&arguments.key)? {
+        let read = lines::authors(&text, &wanted);
+        authors.extend(read.map_err(|mut failure| {
+            failure.chain.splice(0..0, name);
+            failure
+        })?);
     }
-    if added.iter().any(|(_, change)| *change != Added::Nothing) {
-        write(context, &trust)?;
-    }
+    let changes = change(context, &authors)?;
+    let added: Vec<(Author, Added)> = authors.into_iter().zip(changes).collect();
     report(context, &added);
     Ok(Exit::Done)
+}
+
+/// Adds authors to the list, which nobody else changes meanwhile.
+fn change(context: &Context, authors: &[Author]) -> Result<Vec<Added>, Failure> {
+    let machine = |error: &dyn std::error::Error| Failure::new(Exit::Machine, error);
+    let path = &context.settings.places.config;
+    let config = OwnedDir::create(path).map_err(|error| machine(&error))?;
+    let held = config.hold(FILE).map_err(|error| machine(&error))?;
+    // ORDER: what is read here is still the list when it is written, because the lock is held in between.
+    let mut trust = parsed(
+        &path.join(FILE),
+        held.read(TRUST_LIST_BYTES_MAX as u64, Privacy::Public),
+    )?;
+    let changes = trust
+        .add_authors(authors.iter().cloned())
+        .map_err(|error| Failure::new(Exit::Usage, &error))?;
+    if changes.iter().any(|change| *change != Added::Nothing) {
+        held.write(trust.to_json().as_bytes(), Privacy::Public)
+            .map_err(|error| machine(&error))?;
+    }
+    Ok(changes)
+}
+
+/// What a person named: lines, standard input, or files; each text with what to say of it where several were named.
+fn texts_of(words: &[String]) -> Result<Vec<(Option<String>, String)>, Failure> {
+    let are_files = words.len() > 1 && words.iter().all(|word| Path::new(word).is_file());
+    if !are_files {
+        return Ok(vec![(None, text_of(words)?)]);
+    }
+    let text = |word: &String| {
+        let sentence = format!("`{}` cannot be added, so nothing was", Shown(word));
+        Ok((Some(sentence), text_of(std::slice::from_ref(word))?))
+    };
+    words.iter().map(text).collect()
 }
 
 /// What a person named: a line, standard input, or a file.
@@ -160,15 +197,6 @@ fn capped(reader: impl Read) -> io::Result<String> {
         return Err(io::Error::other("it is longer than a mebibyte"));
     }
     Ok(text)
-}
-
-fn write(context: &Context, trust: &TrustList) -> Result<(), Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::new(Exit::Machine, error);
-    let config =
-        OwnedDir::create(&context.settings.places.config).map_err(|error| failed(&error))?;
-    config
-        .write(FILE, trust.to_json().as_bytes(), Privacy::Public)
-        .map_err(|error| failed(&error))
 }
 
 fn report(context: &Context, added: &[(Author, Added)]) {

@@ -31,6 +31,7 @@ mod modules;
 mod orphans;
 mod output;
 mod places;
+mod sealing;
 mod secrets;
 mod transcripts;
 mod walls;

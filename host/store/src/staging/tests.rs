@@ -34,9 +34,9 @@ fn files_become_visible_together_at_the_end() {
         staging.keep(staged, &digest(text)).unwrap();
     }
     assert_eq!(names_in(&lab.path("cache/staging")).len(), 1);
-    assert!(!store.has(&digest("one")) && !store.has(&digest("two")));
+    assert!(!store.has(&digest("one"), 3) && !store.has(&digest("two"), 3));
     staging.commit().unwrap();
-    assert!(store.has(&digest("one")) && store.has(&digest("two")));
+    assert!(store.has(&digest("one"), 3) && store.has(&digest("two"), 3));
     assert!(names_in(&lab.path("cache/staging")).is_empty());
     assert_eq!(mode_of(&lab.path("cache/staging")), 0o700);
     let kept = lab.path("cache/content").join(path_of(&digest("two")));
@@ -55,7 +55,7 @@ fn bytes_of_another_digest_are_not_kept() {
         matches!(kept, Err(KeepError::Mismatch { expected: e, found: f }) if (e, f) == (expected, found))
     );
     staging.commit().unwrap();
-    assert!(!store.has(&expected) && !store.has(&found));
+    assert!(!store.has(&expected, 3) && !store.has(&found, 3));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_dropped_staging_leaves_nothing() {
     drop(write(&mut staging, "half"));
     drop(staging);
     assert!(names_in(&lab.path("cache/staging")).is_empty());
-    assert!(!store.has(&digest("one")));
+    assert!(!store.has(&digest("one"), 3));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_file_of_another_staging_is_not_taken_for_ours() {
     let foreign = write(&mut one, "foreign");
     two.keep(foreign, &digest("foreign")).unwrap();
     assert!(two.commit().is_err());
-    assert!(!store.has(&digest("foreign")));
+    assert!(!store.has(&digest("foreign"), 7));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn opening_removes_what_a_crash_left_and_spares_the_living() {
     let _opened = lab.store();
     assert!(!crashed.exists());
     living.commit().unwrap();
-    assert!(store.has(&digest("one")));
+    assert!(store.has(&digest("one"), 3));
 }
 
 /// A sweep can come between making a directory and locking it.
@@ -158,7 +158,7 @@ fn stagings_and_sweeps_at_the_same_time_lose_nothing() {
                     staging.keep(staged, &digest(&text)).unwrap();
                     sweep(store.cache().dir());
                     staging.commit().unwrap();
-                    assert!(store.has(&digest(&text)));
+                    assert!(store.has(&digest(&text), text.len() as u64));
                 }
             });
         }

@@ -186,8 +186,13 @@ impl TrustList {
         let mut counted = Vec::new();
         let mut reasons = Vec::new();
         let mut unknown = Vec::new();
+        let revoked = self.revoked();
         for key in signers {
             let fingerprint = key.fingerprint();
+            if revoked.covers(key) {
+                reasons.push(DistrustError::RevokedKey { fingerprint });
+                continue;
+            }
             match self.standing(key, module, now_unix) {
                 Some(Ok(owner)) => counted.push(SignedBy { owner, fingerprint }),
                 Some(Err(reason)) => reasons.push(reason),
@@ -218,10 +223,6 @@ impl TrustList {
         module: &ModuleName,
         now_unix: u64,
     ) -> Option<Result<Owner, DistrustError>> {
-        let fingerprint = key.fingerprint();
-        if self.revoked_keys.contains(&fingerprint) {
-            return Some(Err(DistrustError::RevokedKey { fingerprint }));
-        }
         let entries = self.authors.iter().filter(|entry| entry.key == *key);
         let standings = entries.map(|entry| entry.standing(module, now_unix));
         standings.min_by_key(|standing| standing.as_ref().map_or_else(rank, |_| 0))

@@ -1,7 +1,12 @@
 //! Reads a trust list from JSON, strictly.
 //!
-//! Unknown, missing and duplicate members refuse the whole list, at every level; so do lists in place of objects,
-//! `null`, values that stand twice, and counts above their limits. There is no way to read half a list.
+//! Unknown and duplicate members refuse the whole list, at every level; so do lists in place of objects, `null`, a
+//! revocation, least version or module that stands twice, and counts above their limits. There is no way to read half
+//! a list.
+//!
+//! Format, serial and authors must be there, and of an author the owner, key and modules. What may be left out says
+//! nothing then: no threshold is one of 1, and dates, comment, revocations and least versions are none. The same
+//! author twice is accepted, because entries of one key are read together anyway.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -243,6 +243,72 @@ fn revoked_keys_and_bundles_are_refused() {
     );
 }
 
+/// Whoever took a plain key can sign with it as a token would.
+#[test]
+fn a_revoked_key_does_not_come_back_as_a_key_on_a_token_or_the_other_way() {
+    let plain = key_file(1).public_key().clone();
+    let on_token = token(1).public_key().clone();
+    let elsewhere = on_token_for("ssh:elsewhere");
+    for (revoked, again) in [
+        (&plain, &on_token),
+        (&plain, &elsewhere),
+        (&on_token, &plain),
+        (&on_token, &elsewhere),
+    ] {
+        let more = format!(
+            ", \"revoked\": {{\"keys\": [\"{}\"]}}",
+            revoked.fingerprint()
+        );
+        let listed = entry("ann", 1, "").replace(&plain.to_string(), &again.to_string());
+        let list = read(&file(&[listed], &more));
+        let (fingerprint, label) = (again.fingerprint(), again.algorithm());
+        assert!(list.revoked().covers(again), "{label}");
+        let mut list = read(&file(&[], &more));
+        let added = list.add_author(Author {
+            key: again.clone(),
+            ..author("ann", 1, &["*"])
+        });
+        assert_eq!(
+            added,
+            Err(AddAuthorError::Revoked { fingerprint }),
+            "{label}"
+        );
+    }
+    let more = format!(", \"revoked\": {{\"keys\": [\"{}\"]}}", plain.fingerprint());
+    let listed = entry("ann", 1, "").replace(&plain.to_string(), &on_token.to_string());
+    assert_eq!(
+        verdict(&file(&[listed], &more), &[signed(&mut token(1))]),
+        format!(
+            "key `{}` that signed the bundle is revoked",
+            on_token.fingerprint()
+        )
+    );
+}
+
+/// Of a fingerprint nobody can tell the application; of an entry with that label one can.
+#[test]
+fn a_key_that_is_listed_under_a_revoked_label_is_revoked_under_all_of_them() {
+    let elsewhere = on_token_for("ssh:elsewhere");
+    let more = format!(
+        ", \"revoked\": {{\"keys\": [\"{}\"]}}",
+        elsewhere.fingerprint()
+    );
+    let plain = key_file(1).public_key().to_string();
+    let listed = entry("ann", 1, "").replace(&plain, &elsewhere.to_string());
+    let list = file(&[listed, entry("ann", 1, ""), entry("bob", 2, "")], &more);
+    assert_eq!(
+        verdict(&list, &[by(1)]),
+        format!("key `{}` that signed the bundle is revoked", fingerprint(1))
+    );
+    assert_eq!(verdict(&list, &[by(2)]), "trusted by bob");
+}
+
+fn on_token_for(application: &str) -> PublicKey {
+    use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
+    let raw = Ed25519PublicKey(*key_file(1).public_key().raw());
+    PublicKey::from_data(KeyData::SkEd25519(SkEd25519::new(raw, application)), "").unwrap()
+}
+
 #[test]
 fn a_key_counts_between_its_dates_only() {
     let key = fingerprint(1);
@@ -356,6 +422,74 @@ fn adding_is_idempotent_and_raises_the_serial_only_for_changes() {
             "{modules:?}"
         );
     }
+}
+
+#[test]
+fn authors_that_are_added_together_are_one_change() {
+    let mut list = TrustList::empty();
+    let together = [
+        author("ann", 1, &["disk"]),
+        author("bob", 2, &["*"]),
+        author("ann", 1, &["service"]),
+        author("ann", 1, &["disk"]),
+    ];
+    let added = list.add_authors(together.clone());
+    let expected = [Added::Entry, Added::Entry, Added::Modules, Added::Nothing];
+    assert_eq!(added, Ok(expected.to_vec()));
+    assert_eq!((list.serial(), list.authors().len()), (1, 2));
+    let again = list.add_authors(together);
+    assert_eq!(again, Ok(vec![Added::Nothing; 4]));
+    assert_eq!(list.serial(), 1);
+}
+
+#[test]
+fn one_author_who_is_refused_refuses_those_added_with_it() {
+    let mut list = read(&file(&[entry("ann", 1, "")], ""));
+    let before = list.to_json();
+    for refused in [author("eve", 1, &["*"]), author("bob", 2, &["*"])] {
+        let owner = if refused.owner.as_str() == "eve" {
+            "ann"
+        } else {
+            "cat"
+        };
+        let (owner, fingerprint) = (owner.parse().unwrap(), refused.key.fingerprint());
+        let together = [author("cat", 2, &["*"]), refused];
+        let added = list.add_authors(together);
+        assert_eq!(
+            added,
+            Err(AddAuthorError::OtherOwner { fingerprint, owner })
+        );
+        assert_eq!(list.to_json(), before);
+    }
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is tested is how long it takes"
+)]
+fn adding_many_authors_looks_at_each_entry_once() {
+    const COUNT: usize = 5_000;
+    let keys = (0..COUNT).map(|number| {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_le_bytes());
+        crate::KeyFile::generate(&seed, "")
+            .unwrap()
+            .public_key()
+            .clone()
+    });
+    let authors: Vec<_> = keys
+        .map(|key| Author {
+            key,
+            ..author("ann", 1, &["*"])
+        })
+        .collect();
+    let mut list = TrustList::empty();
+    let began = std::time::Instant::now();
+    list.add_authors(authors).unwrap();
+    // One by one it took minutes.
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    assert_eq!(list.authors().len(), COUNT);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use self::changes::{Kind, Row, Section};
 use super::columns::columns;
+use super::lines::Budget;
 use super::look::Look;
 use crate::app::Context;
 use crate::exit::Exit;
@@ -42,10 +43,11 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
     let new = after.read(context, &compared)?;
     let mut rows = changes::of_bundles(&before, &after);
     rows.extend(changes::of_modules(&old.module, &new.module));
+    let mut budget = Budget::new();
     rows.extend(
         files
             .iter()
-            .map(|change| changes::of_file(change, &old.texts, &new.texts)),
+            .map(|change| changes::of_file(change, &old.texts, &new.texts, &mut budget)),
     );
     print(context, &before, &after, &rows);
     Ok(Exit::Done)

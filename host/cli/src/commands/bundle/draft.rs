@@ -4,7 +4,7 @@
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use host_core::Shown;
@@ -53,9 +53,15 @@ impl Draft {
         self.0.as_file()
     }
 
-    /// Takes over the mode of a file that this one will replace.
-    pub(super) fn take_mode_of(&self, other: &File) -> io::Result<()> {
-        self.file().set_permissions(other.metadata()?.permissions())
+    /// Takes over the mode of a file that this one will replace, and for root its owner; whom else could give it away?
+    pub(super) fn take_owner_and_mode_of(&self, other: &File) -> io::Result<()> {
+        let found = other.metadata()?;
+        if rustix::process::geteuid().is_root() {
+            fchown(self.file(), Some(found.uid()), Some(found.gid()))?;
+        }
+        // Bits beyond reading, writing and executing were given to other bytes.
+        let mode = found.mode() & 0o777;
+        self.file().set_permissions(Permissions::from_mode(mode))
     }
 
     /// Puts the file in its place, where it replaces what was there.
@@ -66,8 +72,21 @@ impl Draft {
             .map_err(|error| unwritten(path, &error))?;
         self.0
             .persist(path)
-            .map(drop)
-            .map_err(|error| unwritten(path, &error.error))
+            .map_err(|error| unwritten(path, &error.error))?;
+        sync_parent(path).map_err(|error| unwritten(path, &error))
+    }
+}
+
+/// Waits until the name of a file that was just put in its place is on disk.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    match File::open(parent.unwrap_or(Path::new("."))) {
+        Ok(parent) => parent.sync_all(),
+        // A directory that we may use but not list cannot be synced by us.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -108,9 +127,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("b.tar");
         let old = File::create(&path).unwrap();
-        old.set_permissions(Permissions::from_mode(0o640)).unwrap();
+        old.set_permissions(Permissions::from_mode(0o6640)).unwrap();
         let draft = Draft::within(directory.path()).unwrap();
-        draft.take_mode_of(&old).unwrap();
+        draft.take_owner_and_mode_of(&old).unwrap();
         draft.file().write_all(b"new").unwrap();
         draft.place(&path).unwrap();
         let placed = File::open(&path).unwrap().metadata().unwrap();

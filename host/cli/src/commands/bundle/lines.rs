@@ -1,13 +1,41 @@
 //! How many lines of a text are new and how many are gone, as `diff` would count them.
 
+use std::collections::HashMap;
+
 /// The most lines that differ before counting is given up; its cost is the square of that.
 const DIFFERENCES_MAX: usize = 4_000;
 
-/// Counts added and removed lines; `None` for what is no text, or has too little in common.
-pub(super) fn changed_lines(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
-    let before: Vec<&str> = text(before)?.lines().collect();
-    let after: Vec<&str> = text(after)?.lines().collect();
-    let differences = distance(&before, &after)?;
+/// The most steps of counting for all texts that are compared, a second or so.
+const STEPS_MAX: u64 = 100_000_000;
+
+/// What is left of the time for counting: one budget for all texts, however many there are.
+#[derive(Debug)]
+pub(super) struct Budget {
+    steps: u64,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { steps: STEPS_MAX }
+    }
+
+    /// Takes one step, if there is one left.
+    fn step(&mut self) -> Option<()> {
+        self.steps = self.steps.checked_sub(1)?;
+        Some(())
+    }
+}
+
+/// Counts added and removed lines; `None` for what is no text, or has too little in common, or when the budget is spent.
+pub(super) fn changed_lines(
+    before: &[u8],
+    after: &[u8],
+    budget: &mut Budget,
+) -> Option<(usize, usize)> {
+    let mut numbers = HashMap::new();
+    let before = numbered(text(before)?, &mut numbers, budget)?;
+    let after = numbered(text(after)?, &mut numbers, budget)?;
+    let differences = distance(&before, &after, budget)?;
     // INVARIANT: added + removed = differences, and added - removed = after - before.
     let added = (differences + after.len()).checked_sub(before.len())? / 2;
     Some((added, differences.checked_sub(added)?))
@@ -19,11 +47,25 @@ fn text(bytes: &[u8]) -> Option<&str> {
         .filter(|text| !text.contains('\0'))
 }
 
+/// The lines of a text as numbers, the same for the same line, so that comparing two costs one step however long they are.
+fn numbered<'t>(
+    text: &'t str,
+    numbers: &mut HashMap<&'t str, usize>,
+    budget: &mut Budget,
+) -> Option<Vec<usize>> {
+    let number = |line| {
+        budget.step()?;
+        let next = numbers.len();
+        Some(*numbers.entry(line).or_insert(next))
+    };
+    text.lines().map(number).collect()
+}
+
 /// The least number of lines to take out and put in to make one text of the other, after Myers.
 ///
 /// For each number of changes it keeps how far each diagonal (the place in `before` less the place in
 /// `after`) can be followed.
-fn distance(before: &[&str], after: &[&str]) -> Option<usize> {
+fn distance(before: &[usize], after: &[usize], budget: &mut Budget) -> Option<usize> {
     let most = before
         .len()
         .saturating_add(after.len())
@@ -33,6 +75,7 @@ fn distance(before: &[&str], after: &[&str]) -> Option<usize> {
     let mut reached = vec![0_usize; 2 * middle + 1];
     for changes in 0..=most {
         for step in 0..=changes {
+            budget.step()?;
             let diagonal = middle + 2 * step - changes;
             let taken_out = *reached.get(diagonal - 1)? + 1;
             let put_in = *reached.get(diagonal + 1)?;
@@ -43,6 +86,7 @@ fn distance(before: &[&str], after: &[&str]) -> Option<usize> {
                 (before.get(old), new_of(old).and_then(|new| after.get(new)))
                 && one == other
             {
+                budget.step()?;
                 old += 1;
             }
             if old >= before.len() && new_of(old).is_some_and(|new| new >= after.len()) {
@@ -59,6 +103,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn changed_lines(before: &[u8], after: &[u8]) -> Option<(usize, usize)> {
+        super::changed_lines(before, after, &mut Budget::new())
+    }
+
+    #[test]
+    fn counting_many_texts_ends_when_the_budget_of_all_is_spent() {
+        let before: String = (0..1_500).map(|number| format!("a{number}\n")).collect();
+        let after = before.replace('a', "b");
+        let mut budget = Budget::new();
+        let counted = (0..3_500).filter(|_| {
+            super::changed_lines(before.as_bytes(), after.as_bytes(), &mut budget).is_some()
+        });
+        let counted = counted.count();
+        assert!((10..100).contains(&counted), "{counted}");
+        assert!(budget.steps < 5_000, "{}", budget.steps);
+    }
 
     #[test]
     fn lines_are_counted_as_diff_counts_them() {

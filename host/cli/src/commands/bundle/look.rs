@@ -6,13 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use host_bundle::{
-    FileEntry, FileSink, Manifest, ModuleIdentity, ModuleSource, OVERLAY_PATH, OpenBundleError,
-    PackRequest,
-};
+use host_bundle::{BUNDLE_BYTES_MAX, FileEntry, FileSink, Manifest, OVERLAY_PATH, OpenBundleError};
 use host_core::{Digest, Shown};
 use host_node::{SealOptions, SourceError};
 use host_task::Module;
@@ -26,8 +23,8 @@ use crate::failure::Failure;
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 /// All texts of a bundle together that are looked into, in bytes.
 const TEXTS_BYTES_MAX: u64 = 64 << 20;
-/// The version of a module that states none; it is never shown.
-const NO_VERSION: &str = "0.0.0";
+/// The most that is taken from a pipe, in bytes: the largest bundle with its headers, manifest and signatures.
+const PIPE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX + (32 << 20);
 
 /// A bundle whose front has been read.
 #[derive(Debug)]
@@ -65,9 +62,14 @@ impl Look {
             return Self::of_file(path, sealed, false);
         }
         let file = File::open(path).map_err(|error| unread(path, &error))?;
+        let file = if metadata.is_file() {
+            file
+        } else {
+            spooled(path, &file)?
+        };
         match host_bundle::open(&file) {
             Err(OpenBundleError::NotABundle(_)) => {
-                Self::of_file(path, seal_plain(path, &file)?, false)
+                Self::of_file(path, seal_plain(context, path, &file)?, false)
             }
             _ => Self::of_file(path, file, true),
         }
@@ -188,16 +190,32 @@ fn describes_tasks(path: &str) -> bool {
     is_metadata || path.ends_with(".pp") || path == OVERLAY_PATH
 }
 
-/// Seals a module's directory as `host run` would, into a file without a name.
-fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
-    let options = SealOptions {
+/// Keeps what comes through a pipe in a file without a name, so that it can be read twice.
+fn spooled(path: &Path, pipe: &File) -> Result<File, Failure> {
+    let file = nameless()?;
+    let copied = io::copy(&mut pipe.take(PIPE_BYTES_MAX + 1), &mut &file);
+    if copied.map_err(|error| unread(path, &error))? > PIPE_BYTES_MAX {
+        let message = format!("`{}` is larger than any bundle", shown(path));
+        return Err(Failure::usage(message));
+    }
+    rewind(path, &file)?;
+    Ok(file)
+}
+
+/// How `host run` would seal the module at `path`.
+fn for_own_run(context: &Context, path: &Path) -> SealOptions {
+    SealOptions {
         for_own_run: true,
         modulepath: modulepath(context, path, &[]),
         ..SealOptions::default()
-    };
+    }
+}
+
+/// Seals a module's directory as `host run` would, into a file without a name.
+fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
     let file = nameless()?;
     let mut writer = BufWriter::new(&file);
-    host_node::seal_directory(path, &options, &mut writer)
+    host_node::seal_directory(path, &for_own_run(context, path), &mut writer)
         .map_err(|error| unsealed(path, &error))?;
     drop(writer);
     Ok(file)
@@ -211,10 +229,9 @@ pub(super) fn modulepath(context: &Context, path: &Path, typed: &[PathBuf]) -> V
     all.cloned().chain(siblings).collect()
 }
 
-/// Seals a plain tar with all that is in it, into a file without a name.
-fn seal_plain(path: &Path, mut file: &File) -> Result<File, Failure> {
-    file.seek(SeekFrom::Start(0))
-        .map_err(|error| unread(path, &error))?;
+/// Seals a plain tar as `host run` would, into a file without a name.
+fn seal_plain(context: &Context, path: &Path, file: &File) -> Result<File, Failure> {
+    rewind(path, file)?;
     let neither = |failure| {
         within(
             failure,
@@ -224,42 +241,18 @@ fn seal_plain(path: &Path, mut file: &File) -> Result<File, Failure> {
             ),
         )
     };
-    let source = host_bundle::read_plain_tar(file)
+    let module = host_bundle::read_plain_tar(file)
         .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
-    if !source
-        .files()
-        .iter()
-        .any(|file| file.path.starts_with("tasks/"))
-    {
-        return Err(neither(Failure::usage("it has no `tasks` directory")));
-    }
-    let identity = match source.open("metadata.json") {
-        Ok(mut reader) => {
-            let mut bytes = Vec::new();
-            // INVARIANT: the source holds it in memory already, and has bounded it.
-            reader
-                .read_to_end(&mut bytes)
-                .map_err(|error| unread(path, &error))?;
-            ModuleIdentity::read(&bytes).map_err(|error| Failure::new(Exit::Usage, &error))?
-        }
-        Err(_) => ModuleIdentity::default(),
-    };
-    let directory = || source.directory().and_then(|name| name.parse().ok());
-    let module = identity.module.or_else(directory);
-    let module = module
-        .ok_or_else(|| Failure::usage(format!("the module in `{}` has no name", shown(path))))?;
-    let version = identity.version.or_else(|| NO_VERSION.parse().ok());
-    let version = version.ok_or_else(|| Failure::plain(Exit::Bug, "no version"))?;
-    let request = PackRequest {
-        module,
-        version,
-        source: &source,
-        needs: Vec::new(),
-        overlay: None,
-    };
     let sealed = nameless()?;
-    host_bundle::pack(&request, &mut BufWriter::new(&sealed))
-        .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
+    let options = for_own_run(context, path);
+    host_node::seal_module(&module, path, &options, &mut BufWriter::new(&sealed)).map_err(
+        |error| match error {
+            SourceError::NotAModule { .. } => {
+                neither(Failure::usage("it has no `tasks` directory"))
+            }
+            error => unsealed(path, &error),
+        },
+    )?;
     Ok(sealed)
 }
 
@@ -332,7 +325,10 @@ pub(super) fn unsealed(path: &Path, error: &SourceError) -> Failure {
         SourceError::Missing { .. } => failure.hint(
             "say where the other module's directory is: --modulepath DIR, or HOST_MODULEPATH=DIR",
         ),
-        SourceError::Special { .. } => failure.hint("put the file itself in its place"),
+        SourceError::Special { .. } => {
+            failure.hint("put the file or directory itself in its place")
+        }
+        SourceError::NotUtf8 { .. } => failure.hint("give it another name, or take it out"),
         _ => failure,
     }
 }

@@ -12,6 +12,7 @@ mod seals;
 
 mod card;
 
+mod agent;
 mod signing;
 
 mod diff;
@@ -27,7 +28,7 @@ use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-pub(crate) use draft::unwritten;
+pub(crate) use draft::{sync_parent, unwritten};
 pub(crate) use seals::scope;
 
 /// Seal modules into bundles, look into them, sign and verify them

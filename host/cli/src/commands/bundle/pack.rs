@@ -102,7 +102,8 @@ pub(super) fn run(context: &Context, arguments: &PackArgs) -> Result<Exit, Failu
     let module = usable_module(context, arguments, &draft)?;
     if let Some(mut signer) = signer {
         let signed = begin()?;
-        signing::sign(context, &name, draft.file(), signer.as_mut(), &signed)?;
+        let signature = signing::signature(context, &name, draft.file(), signer.as_mut())?;
+        signing::add(context, &name, draft.file(), &signature, &signed)?;
         draft = signed;
     }
     let look = Look::of_file(&name, reopened(&name, &draft)?, true)?;

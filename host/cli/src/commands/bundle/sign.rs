@@ -1,11 +1,16 @@
 //! `host bundle sign`: adds a signature to a bundle, in its place.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use host_bundle::OpenBundleError;
 use host_core::Shown;
+use host_store::lock_within;
+use host_trust::sshsig::Signature;
 use serde_json::json;
 
 use super::card::title;
@@ -16,6 +21,11 @@ use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
+
+/// How long another process that signs the same bundle is waited for: it copies two gibibytes at most.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How often signing begins again because the bundle was replaced meanwhile.
+const TRIES_MAX: usize = 100;
 
 /// Sign a bundle, in its place
 ///
@@ -51,12 +61,9 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
         (None, None) => Wish::Usual,
     };
     let mut signer = signing::signer(context, wish)?;
-    let draft = Draft::within(path.parent().unwrap_or(Path::new("/")))?;
-    draft
-        .take_mode_of(&source)
-        .map_err(|error| unwritten(&path, &error))?;
-    signing::sign(context, typed, &source, signer.as_mut(), &draft)?;
-    draft.place(&path)?;
+    // Before the lock: whoever has to be asked for it keeps no other from signing.
+    let signature = signing::signature(context, typed, &source, signer.as_mut())?;
+    let source = replace(context, typed, &path, &signature)?;
     let key = signer.public_key();
     let look = Look::of_file(typed, source, true)?;
     if context.printer.mode() == OutputMode::Human {
@@ -78,6 +85,55 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
         }));
     }
     Ok(Exit::Done)
+}
+
+/// Puts the bundle with this signature more in its place, after all others who are at it; the answer is the one before.
+fn replace(
+    context: &Context,
+    typed: &Path,
+    path: &Path,
+    signature: &Signature,
+) -> Result<File, Failure> {
+    for _ in 0..TRIES_MAX {
+        let source = open(path)?;
+        lock_within(&source, LOCK_WAIT).map_err(|error| unlocked(path, &error))?;
+        // Whoever had the lock before has put another file there, with a signature that must stay.
+        if !leads_to(path, &source) {
+            continue;
+        }
+        let draft = Draft::within(path.parent().unwrap_or(Path::new("/")))?;
+        draft
+            .take_owner_and_mode_of(&source)
+            .map_err(|error| unwritten(path, &error))?;
+        signing::add(context, typed, &source, signature, &draft)?;
+        // Once more, for programs that know nothing of the lock.
+        if leads_to(path, &source) {
+            draft.place(path)?;
+            return Ok(source);
+        }
+    }
+    let message = format!("`{}` was replaced again and again", shown(path));
+    Err(Failure::plain(Exit::Machine, message))
+}
+
+/// Whether the path still leads to the file that was opened.
+fn leads_to(path: &Path, file: &File) -> bool {
+    let same =
+        |one: Metadata, other: Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    let found = std::fs::symlink_metadata(path);
+    found.is_ok_and(|found| file.metadata().is_ok_and(|opened| same(found, opened)))
+}
+
+fn unlocked(path: &Path, error: &io::Error) -> Failure {
+    let path = shown(path);
+    let message = match error.kind() {
+        io::ErrorKind::WouldBlock => format!(
+            "another process has been signing `{path}` for {} s",
+            LOCK_WAIT.as_secs()
+        ),
+        _ => format!("cannot lock `{path}`: {error}"),
+    };
+    Failure::plain(Exit::Machine, message)
 }
 
 fn open(path: &Path) -> Result<File, Failure> {

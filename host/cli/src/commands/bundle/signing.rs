@@ -5,15 +5,14 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use host_bundle::AddSignatureError;
 use host_core::Shown;
-use host_trust::sshsig::{self, Namespace};
+use host_trust::sshsig::{self, Namespace, Signature};
 use host_trust::{Agent, PublicKey, Signer};
 
+use super::agent::Timely;
 use super::draft::Draft;
 use super::look::{rewind, shown, unopened, within};
 use super::patience::Patient;
@@ -21,11 +20,6 @@ use crate::app::Context;
 use crate::commands::key;
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// How long an agent may take to list its keys.
-const LIST_WAIT: Duration = Duration::from_secs(10);
-/// How long an agent may take to sign: its owner may have to be asked, or a token to be touched.
-const SIGN_WAIT: Duration = Duration::from_secs(120);
 
 /// Which key is to sign.
 #[derive(Clone, Copy, Debug)]
@@ -50,21 +44,30 @@ pub(super) fn signer(context: &Context, wish: Wish<'_>) -> Result<Box<dyn Signer
     }
 }
 
-/// Writes the bundle in `source` to `draft`, with a signature more.
-pub(super) fn sign(
+/// Signs the manifest of the bundle in `source`; its owner may be asked, which can take a while.
+pub(super) fn signature(
     context: &Context,
     name: &Path,
     source: &File,
     signer: &mut dyn Signer,
-    draft: &Draft,
-) -> Result<(), Failure> {
+) -> Result<Signature, Failure> {
     rewind(name, source)?;
     let sealed = host_bundle::open(source).map_err(|error| unopened(name, &error))?;
     if signer.public_key().is_on_token() {
         context.printer.note("touch the security key if it blinks");
     }
-    let signature = sshsig::sign(signer, Namespace::Bundle, sealed.manifest_bytes())
-        .map_err(|error| Failure::new(Exit::Usage, &error))?;
+    sshsig::sign(signer, Namespace::Bundle, sealed.manifest_bytes())
+        .map_err(|error| Failure::new(Exit::Usage, &error))
+}
+
+/// Writes the bundle in `source` to `draft`, with this signature more.
+pub(super) fn add(
+    context: &Context,
+    name: &Path,
+    source: &File,
+    signature: &Signature,
+    draft: &Draft,
+) -> Result<(), Failure> {
     rewind(name, source)?;
     let doing = format!("signing `{}`", shown(name));
     let mut writer = BufWriter::new(Patient::new(context.printer, draft.file(), doing));
@@ -78,10 +81,15 @@ fn unsigned(name: &Path, error: &AddSignatureError) -> Failure {
         AddSignatureError::Signatures(_) => Exit::Usage,
         _ => Exit::Untrusted,
     };
-    within(
+    let failure = within(
         Failure::new(exit, error),
         format!("`{}` cannot be signed", shown(name)),
-    )
+    );
+    match error {
+        AddSignatureError::Earlier { .. } => failure
+            .hint("no node takes a bundle with it: get the bundle again, or seal the module anew"),
+        _ => failure,
+    }
 }
 
 fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Failure> {
@@ -98,22 +106,12 @@ fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Fa
             Shown(socket)
         ))
     };
-    let stream = UnixStream::connect(socket).map_err(|error| failed(&error))?;
-    let wait = |time| {
-        let reading = stream.set_read_timeout(Some(time));
-        reading
-            .and_then(|()| stream.set_write_timeout(Some(time)))
-            .map_err(|error| failed(&error))
-    };
-    wait(LIST_WAIT)?;
-    let listing = stream.try_clone().map_err(|error| failed(&error))?;
-    let mut agent = Agent::new(listing);
-    let keys = agent.keys().map_err(|error| failed(&error))?;
+    let mut timely = Timely::connect(socket).map_err(|error| failed(&error))?;
+    let keys = Agent::new(&mut timely)
+        .keys()
+        .map_err(|error| failed(&error))?;
     let key = choose(&keys, name)?;
-    let signer = agent.into_signer(key).map_err(|error| failed(&error))?;
-    // Both are one connection, so this is the signer's patience too.
-    wait(SIGN_WAIT)?;
-    Ok(Box::new(signer))
+    Ok(Box::new(timely.into_signer(key)))
 }
 
 fn no_agent(is_wished: bool) -> Failure {

@@ -50,7 +50,7 @@ pub(crate) fn load_failure(error: &LoadError, path: &Path) -> Failure {
         LoadError::Open { .. } if !begins_as_bundle(path) => {
             Failure::usage(format!("`{shown}` is neither a sealed bundle nor a tar of a module"))
         }
-        LoadError::Keep { .. } => Failure::new(Exit::Machine, error),
+        LoadError::Keep { .. } | LoadError::Cache { .. } => Failure::new(Exit::Machine, error),
         _ => Failure::new(Exit::Untrusted, error).hint("get the bundle again from whoever sealed it"),
     }
 }

@@ -9,7 +9,7 @@ use host_trust::sshsig::{self, Namespace};
 use serde::Serialize;
 
 use crate::commands::bundle::card::size_text;
-use crate::commands::bundle::lines::changed_lines;
+use crate::commands::bundle::lines::{Budget, changed_lines};
 use crate::commands::bundle::look::Look;
 
 /// What a row is about.
@@ -242,6 +242,7 @@ pub(super) fn of_file(
     change: &Change<'_>,
     old: &BTreeMap<String, Vec<u8>>,
     new: &BTreeMap<String, Vec<u8>>,
+    budget: &mut Budget,
 ) -> Row {
     let whole = |kind, entry: &FileEntry| {
         Row::new(
@@ -259,7 +260,7 @@ pub(super) fn of_file(
             let lines = old
                 .get(path)
                 .zip(new.get(path))
-                .and_then(|(old, new)| changed_lines(old, new));
+                .and_then(|(old, new)| changed_lines(old, new, budget));
             let contents = match lines {
                 Some((added, removed)) => format!("+{added} -{removed}"),
                 None => format!("{} -> {}", size_text(before.size), size_text(after.size)),
