@@ -26,6 +26,7 @@ mod result;
 mod json;
 mod names;
 mod nearest;
+mod number;
 
 pub use asks::{
     ASKS_MAX, FillAsksError, OVERLAY_BYTES_MAX, Overlay, ReadAsksError, TaskAsk, TaskAsks,

@@ -84,7 +84,10 @@ fn likeliest(text: &str, data_type: &DataType, aliases: &TypeAliases) -> Value {
 fn plain(text: &str) -> Option<Value> {
     spelled(text).filter(|value| match value {
         Value::Null | Value::String(_) => false,
-        Value::Number(number) => !number.is_f64() && number.to_string() == text,
+        // Longer ones are as likely serial numbers as they are counts, and a text keeps them for either use.
+        Value::Number(number) => {
+            (number.is_i64() || number.is_u64()) && number.as_str() == text && text != "-0"
+        }
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => true,
     })
 }

@@ -42,6 +42,11 @@ fn check(task: &TaskDefinition, raw: &RawInput) -> Result<Value, String> {
     }
 }
 
+/// A number that Rust has no type for.
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).expect("a number")
+}
+
 /// What `x` becomes, or what is wrong.
 fn reads(data_type: &str, arguments: &[&str]) -> Result<Value, String> {
     check(&typed(data_type), &raw(arguments))
@@ -60,8 +65,32 @@ fn a_text_is_read_by_the_declared_type() {
         ("Optional[String]", "null", json!("null")),
         ("Optional[Integer]", "null", json!(null)),
         ("Integer", "10", json!(10)),
-        ("Integer[0, 10]", "-0", json!("refused")),
-        ("Float", "1.10", json!(1.1)),
+        ("Integer[0, 10]", "-0", number("-0")),
+        ("Integer[0, 10]", "-1", json!("refused")),
+        (
+            "Integer[1]",
+            "18446744073709551616",
+            number("18446744073709551616"),
+        ),
+        (
+            "Integer[default, -1]",
+            "-18446744073709551617",
+            number("-18446744073709551617"),
+        ),
+        (
+            "Integer[default, 9]",
+            "18446744073709551616",
+            json!("refused"),
+        ),
+        ("Float", "18446744073709551616", json!("refused")),
+        ("Float", "1e999", number("1e999")),
+        ("Float[0.0, 10.0]", "1e999", json!("refused")),
+        (
+            "Variant[Integer, String]",
+            "18446744073709551616",
+            json!("18446744073709551616"),
+        ),
+        ("Float", "1.10", number("1.10")),
         ("Numeric", "1.5", json!(1.5)),
         ("Boolean", "true", json!(true)),
         ("Boolean", "yes", json!("refused")),
@@ -120,7 +149,7 @@ fn a_text_without_a_type_is_json_only_where_that_is_plain() {
         ("null", json!(null)),
         ("\"a\"", json!("\"a\"")),
         ("[1, \"a\"]", json!([1, "a"])),
-        ("{\"a\": 1.10}", json!({"a": 1.1})),
+        ("{\"a\": 1.10}", json!({"a": number("1.10")})),
         ("{a: 1}", json!("{a: 1}")),
         ("", json!("")),
     ];
@@ -457,6 +486,8 @@ fn placeholders_take_scalars_and_lists_of_them() {
         (json!(""), "one "),
         (json!("a b"), "one a b"),
         (json!(-5), "one -5"),
+        (number("18446744073709551616"), "one 18446744073709551616"),
+        (number("1e999"), "unfit is a floating point number"),
         (json!(true), "one true"),
         (json!(1.5), "unfit is a floating point number"),
         (json!({}), "unfit is an object"),

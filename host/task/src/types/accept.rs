@@ -3,11 +3,12 @@
 //! Aliases are resolved here, so recursive ones work. Depth and the number of steps are limited; a value
 //! that passes a limit is not accepted.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::DataType;
 use super::alias::{Resolved, TypeAliases};
 use super::kind::{Field, Kind, Presence, Size};
+use crate::number;
 
 /// How deeply types, aliases and values may be followed together.
 const DEPTH_MAX: u32 = 256;
@@ -75,11 +76,11 @@ impl<'a> Matcher<'a> {
                 .is_some_and(|value| wanted.is_none_or(|wanted| wanted == value)),
             Kind::Integer(bounds) => value
                 .as_number()
-                .and_then(integer)
+                .and_then(number::whole)
                 .is_some_and(|number| bounds.contains(number)),
             Kind::Float(bounds) => value
                 .as_number()
-                .and_then(float)
+                .and_then(number::float)
                 .is_some_and(|number| bounds.contains(number)),
             Kind::String(size) => value
                 .as_str()
@@ -134,7 +135,7 @@ impl<'a> Matcher<'a> {
             Value::Array(items) => items.iter().all(|item| self.accepts(element, item)),
             _ if *element != DataType::ANY => false,
             Value::String(_) | Value::Object(_) => true,
-            Value::Number(number) => integer(number).is_some_and(|number| number >= 0),
+            Value::Number(number) => number::whole(number).is_some_and(|number| number >= 0),
             _ => false,
         }
     }
@@ -203,19 +204,6 @@ pub(super) fn tuple_pairs<'t, 'v>(
         .iter()
         .chain(std::iter::repeat_with(move || last).map_while(|last| last));
     types.zip(items)
-}
-
-/// A JSON number without fraction or exponent; `1.0` is none.
-pub(super) fn integer(number: &Number) -> Option<i128> {
-    number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from))
-}
-
-/// A JSON number with a fraction or an exponent; `1` is none.
-pub(super) fn float(number: &Number) -> Option<f64> {
-    number.as_f64().filter(|_| number.is_f64())
 }
 
 fn is_one_of(values: &[String], ignore_case: bool, text: &str) -> bool {
