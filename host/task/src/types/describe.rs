@@ -117,8 +117,8 @@ fn unusable(wanted: &DataType, aliases: &TypeAliases, wording: &Wording<'_>) -> 
             Resolved::Unknown => Some(wording.unresolved(name)),
         },
         Kind::Pattern(patterns) => patterns.iter().find_map(|pattern| {
-            let error = pattern.compiled().err()?;
-            Some(wording.unusable_pattern(&pattern.delimited(), error))
+            let error = aliases.patterns().compiled(pattern).err()?;
+            Some(wording.unusable_pattern(&pattern.delimited(), &error))
         }),
         _ => None,
     })
@@ -240,10 +240,14 @@ impl<'a> Describer<'a> {
         if self.matcher.accepts(wanted, value) {
             return Vec::new();
         }
-        let flaw = Flaw::Type {
-            expected: called.expected(wanted),
-            actual: Actual::of(value),
-            by_match: matches!(wanted.kind, Kind::Enum { .. } | Kind::Pattern(_)),
+        let flaw = if self.matcher.is_exhausted() {
+            Flaw::TooMuch
+        } else {
+            Flaw::Type {
+                expected: called.expected(wanted),
+                actual: Actual::of(value),
+                by_match: matches!(wanted.kind, Kind::Enum { .. } | Kind::Pattern(_)),
+            }
         };
         vec![Finding {
             path: path.to_vec(),

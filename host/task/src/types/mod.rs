@@ -34,10 +34,11 @@ use serde_json::Value;
 
 pub use alias::TypeAliases;
 pub use describe::Mismatch;
-pub use error::{AliasError, PatternError, TypeError};
+pub use error::{AliasError, PatternError, TooManyAliases, TypeError};
 
 use accept::Matcher;
 use kind::Kind;
+use pattern::Patterns;
 
 /// A Puppet data type, such as `Optional[String[1]]`.
 ///
@@ -93,11 +94,14 @@ impl DataType {
     /// The first pattern that does not compile. Without this call it would be found when a value meets it,
     /// and accept nothing.
     pub fn compile(&self, aliases: &TypeAliases) -> Result<(), PatternError> {
+        let own = Patterns::default();
         let broken = aliases.search(self, |part| match &part.kind {
-            Kind::Pattern(patterns) => patterns.iter().find_map(|pattern| pattern.compiled().err()),
+            Kind::Pattern(patterns) => patterns
+                .iter()
+                .find_map(|pattern| own.compiled(pattern).err()),
             _ => None,
         });
-        broken.map_or(Ok(()), |error| Err(error.clone()))
+        broken.map_or(Ok(()), Err)
     }
 }
 
