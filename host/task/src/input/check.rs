@@ -11,7 +11,7 @@ use super::{CheckedInput, Marked, coerce};
 use crate::metadata::{Parameter, ParameterType};
 use crate::module::TaskDefinition;
 use crate::nearest::nearest;
-use crate::types::TypeAliases;
+use crate::types::{ShownType, TypeAliases};
 
 /// How many problems one error lists.
 pub const PROBLEMS_MAX: usize = 100;
@@ -157,8 +157,8 @@ fn check_parameter(
         ParameterType::Unreadable { text, reason } => {
             return Err(vec![format!(
                 "has the type {}, which cannot be read: {}",
-                Shown(text),
-                Shown(reason)
+                ShownType(text),
+                ShownType(reason)
             )]);
         }
     };

@@ -322,6 +322,19 @@ fn a_parameter_of_an_unreadable_type_keeps_its_task_from_running() {
     }
 }
 
+/// The message once said only that the pattern at byte 8 cannot be used.
+#[test]
+fn an_unreadable_type_is_told_with_its_reason() {
+    let task = typed(r"Pattern[/\A(?!-)x/]");
+    assert_eq!(
+        check(&task, &raw(&["x=a"])),
+        Err(
+            r"x  has the type Pattern[/\A(?!-)x/], which cannot be read: the pattern at byte 8 cannot be used: negative lookahead `(?!` at byte 4 of the pattern is not supported"
+                .to_owned()
+        )
+    );
+}
+
 #[test]
 fn an_assignment_outweighs_the_object() {
     let mut raw = raw(&["x=text"]);

@@ -120,6 +120,12 @@ impl TypeAliases {
         }
     }
 
+    /// Whether any pattern was compiled for types with these aliases.
+    #[cfg(test)]
+    pub(crate) fn has_compiled(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
     /// Where the patterns of types with these aliases are compiled.
     pub(super) fn patterns(&self) -> &Patterns {
         &self.patterns

@@ -23,6 +23,7 @@ mod lex;
 mod pattern;
 mod print;
 mod ruby;
+mod shown;
 mod stdlib;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ use serde_json::Value;
 
 pub use alias::TypeAliases;
 pub use describe::Mismatch;
+pub(crate) use shown::{ShownType, chain};
+
 pub use error::{AliasError, PatternError, TooManyAliases, TypeError};
 
 use accept::Matcher;
@@ -85,6 +88,19 @@ impl DataType {
         }
         let sensitive = sensitive || self.is_sensitive(aliases);
         describe::mismatches(self, path, value, aliases, sensitive)
+    }
+
+    /// How many patterns the type has, without those of the aliases that it refers to.
+    pub(crate) fn patterns(&self) -> usize {
+        let mut waiting = vec![self];
+        let mut patterns = 0;
+        while let Some(part) = waiting.pop() {
+            if let Kind::Pattern(found) = &part.kind {
+                patterns += found.len();
+            }
+            waiting.extend(part.parts());
+        }
+        patterns
     }
 
     /// Compiles each pattern in the type and in the aliases it refers to, as a lint would.

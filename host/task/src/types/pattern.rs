@@ -119,6 +119,14 @@ impl Patterns {
     }
 }
 
+#[cfg(test)]
+impl Patterns {
+    pub(super) fn is_empty(&self) -> bool {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.compiled.is_empty()
+    }
+}
+
 impl Compiled {
     /// Whether the pattern occurs anywhere in the text.
     pub(super) fn is_match(&self, text: &str) -> bool {

@@ -10,6 +10,7 @@ use super::alias::{Resolved, TypeAliases};
 use super::describe::{Finding, Flaw, Step};
 use super::error::{PatternError, TypeError};
 use super::kind::{Kind, Size};
+use super::shown::chain;
 use crate::number;
 
 /// How much of a value is shown, in characters.
@@ -307,13 +308,6 @@ fn range(size: Size) -> String {
         (0, Some(max)) => format!("at most {max}"),
         (min, Some(max)) => format!("between {min} and {max}"),
     }
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 fn cut(text: &str, chars_max: usize) -> String {
