@@ -82,7 +82,17 @@ fn a_text_is_read_by_the_declared_type() {
             "18446744073709551616",
             json!("refused"),
         ),
-        ("Float", "18446744073709551616", json!("refused")),
+        ("Float", "1", json!(1.0)),
+        (
+            "Float",
+            "18446744073709551616",
+            number("18446744073709551616.0"),
+        ),
+        ("Optional[Float[0.0, 2.0]]", "-0", number("-0.0")),
+        ("Float[0.0, 2.0]", "3", json!("refused")),
+        ("Variant[Float, String]", "1", json!("1")),
+        ("Variant[Float, Integer]", "1", json!(1)),
+        ("Array[Float]", "1", json!([1.0])),
         ("Float", "1e999", number("1e999")),
         ("Float[0.0, 10.0]", "1e999", json!("refused")),
         (
@@ -194,6 +204,10 @@ fn a_repeated_text_is_a_list_and_nothing_else() {
         reads("Variant[String, Array[String]]", &["x=a", "x=b"]),
         Ok(json!(["a", "b"]))
     );
+    assert_eq!(
+        reads("Array[Float]", &["x=1", "x=2.5"]),
+        Ok(json!([1.0, 2.5]))
+    );
     let repeated = Err("x  is given more than once".to_owned());
     assert_eq!(reads("String", &["x=a", "x=b"]), repeated);
     assert_eq!(reads("Array[String]", &["x=a", "x:=[\"b\"]"]), repeated);
@@ -252,10 +266,43 @@ fn everything_wrong_is_said_at_once() {
             "--noop  is not supported by this task",
             "action  expects a match for Enum['start', 'stop'], got 'reload'",
             "name  expects a value",
-            "forse  has no parameter named 'forse'; did you mean 'force'?",
-            "Bad  has no parameter named 'Bad'",
+            "forse  is no parameter of this task; did you mean 'force'?",
+            "Bad  is no parameter of this task",
         ]
     );
+}
+
+/// Each of any number of unknown names was once compared with every known one.
+#[test]
+fn many_unknown_names_are_counted_and_few_are_guessed_at() {
+    let parameters: serde_json::Map<_, _> = (0..100)
+        .map(|index| {
+            (
+                format!("parameter_{index}"),
+                json!({"type": "Optional[String]"}),
+            )
+        })
+        .collect();
+    let task = task(&json!({ "parameters": parameters }).to_string());
+    let unknown: serde_json::Map<_, _> = (0..16_000)
+        .map(|index| (format!("paramater_{index}"), json!(1)))
+        .collect();
+    let mut raw = RawInput::default();
+    raw.read_object(Value::Object(unknown).to_string().as_bytes())
+        .expect("an object");
+    let error = task
+        .check(&raw, false, &TypeAliases::builtin())
+        .expect_err("unknown names");
+    assert_eq!(
+        error.to_string(),
+        "16000 things are wrong with the input of `service`, and 15900 of them are not listed"
+    );
+    assert_eq!(error.problems.len(), PROBLEMS_MAX);
+    let guesses = error
+        .problems
+        .iter()
+        .filter(|problem| problem.text.contains("did you mean"));
+    assert_eq!(guesses.count(), 10);
 }
 
 #[test]
@@ -305,6 +352,10 @@ fn a_default_of_the_wrong_type_is_refused_when_it_is_used() {
     let task = task(r#"{"parameters": {"x": {"type": "Integer", "default": "eighty"}}}"#);
     assert_eq!(
         check(&task, &raw(&[])),
+        Err("x  expects an Integer value, got String (its default in the metadata)".to_owned())
+    );
+    assert_eq!(
+        check(&task, &raw(&["x=two"])),
         Err("x  expects an Integer value, got String".to_owned())
     );
     assert_eq!(check(&task, &raw(&["x=1"])), Ok(json!({"x": 1})));
@@ -347,7 +398,7 @@ fn an_assignment_outweighs_the_object() {
 fn a_task_without_parameters_takes_none_and_one_that_is_silent_takes_any() {
     assert_eq!(
         check(&task(r#"{"parameters": {}}"#), &raw(&["x=1"])),
-        Err("x  has no parameter named 'x'".to_owned())
+        Err("x  is no parameter of this task".to_owned())
     );
     assert_eq!(
         check(&task(""), &raw(&["_noop=true"])),
