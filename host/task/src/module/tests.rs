@@ -428,10 +428,20 @@ fn metadata_under_a_name_of_no_task_is_a_lint() {
         ("tasks/init.sh", ""),
         ("tasks/my-task.json", "{}"),
         ("tasks/sub/other.json", "{}"),
+        (&format!("tasks/{}.sh", "a".repeat(65)), ""),
+        (&format!("tasks/{}.sh", "A".repeat(65)), ""),
+        (&format!("tasks/{}.sh", "a".repeat(64)), ""),
     ]);
     let lints: Vec<_> = module.lints().iter().map(ToString::to_string).collect();
     assert_eq!(
         lints,
-        ["`tasks/my-task.json` is metadata, and its name is not a task's"]
+        [
+            format!(
+                "`tasks/{}.sh` is no task: its name is longer than 64 characters",
+                "a".repeat(65)
+            ),
+            "`tasks/my-task.json` is metadata, and its name is not a task's".to_owned(),
+        ]
     );
+    assert_eq!(module.tasks().count(), 2);
 }
