@@ -196,6 +196,84 @@ fn builtin_aliases_mean_what_stdlib_documents() {
 }
 
 #[test]
+fn compatible_aliases_take_numbers_as_texts_too() {
+    let rows: &[(&str, &[Value], &[Value])] = &[
+        (
+            "Integer",
+            &[json!(1), json!("-10"), json!("0"), json!([1, "2"])],
+            &[
+                json!(1.0),
+                json!("1.0"),
+                json!("01"),
+                json!([1.5]),
+                json!("1\n"),
+            ],
+        ),
+        (
+            "Float",
+            &[json!(1.5), json!("1.5"), json!("-0.5e-3")],
+            &[
+                json!(1),
+                json!("1"),
+                json!("1e3"),
+                json!(".5"),
+                json!([1.5]),
+            ],
+        ),
+        (
+            "Numeric",
+            &[
+                json!(1),
+                json!(1.5),
+                json!("1"),
+                json!("1.5E3"),
+                json!([1, "2.5"]),
+            ],
+            &[json!("x"), json!("0x1"), json!("1."), json!(["y"])],
+        ),
+        (
+            "Ipv4",
+            &[
+                json!("10.0.0.1"),
+                json!("10.0.0.0/8"),
+                json!("10.0.0.0/255.0.0.0"),
+            ],
+            &[
+                json!("10.0.0.256"),
+                json!("10.0.0"),
+                json!("10.0.0.1/"),
+                json!("::1"),
+            ],
+        ),
+        (
+            "Ipv6",
+            &[json!("::1"), json!("fe80::/64")],
+            &[json!("10.0.0.1")],
+        ),
+        (
+            "Ip_address",
+            &[json!("::1"), json!("10.0.0.1")],
+            &[json!("localhost")],
+        ),
+        (
+            "Absolute_path",
+            &[json!("/etc"), json!("//a"), json!("C:\\x")],
+            &[json!("etc")],
+        ),
+    ];
+    let aliases = TypeAliases::builtin();
+    for (name, good, bad) in rows {
+        let wanted = parsed(&format!("Stdlib::Compat::{name}"));
+        for value in *good {
+            assert!(wanted.accepts(value, &aliases), "{name} refuses {value}");
+        }
+        for value in *bad {
+            assert!(!wanted.accepts(value, &aliases), "{name} accepts {value}");
+        }
+    }
+}
+
+#[test]
 fn aliases_are_told_with_their_definition() {
     check(&[
         ("Stdlib::PORT", "80", "ok"),
