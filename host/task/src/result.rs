@@ -191,7 +191,7 @@ fn may_hold_secret(text: &str) -> bool {
 
 fn begins_object(text: &str) -> bool {
     text.trim_start_matches('\u{feff}')
-        .trim_start()
+        .trim_start_matches(|letter: char| letter.is_ascii_whitespace())
         .starts_with('{')
 }
 
