@@ -91,18 +91,22 @@ impl TypeAliases {
                 }
             }
         }
-        let mut aliases = Self::of(modules);
-        let circular = circle::find(&aliases);
-        if !circular.is_empty() {
-            let mut modules = Arc::unwrap_or_clone(aliases.modules);
-            for (name, error) in circular {
-                if let Some(definition) = modules.get_mut(&name) {
-                    definition.meaning = Err(error);
-                }
-            }
-            aliases = Self::of(modules);
+        Ok(Self::of(modules).without_circles())
+    }
+
+    /// The same aliases, those of circles made unusable.
+    fn without_circles(self) -> Self {
+        let circular = circle::find(&self);
+        if circular.is_empty() {
+            return self;
         }
-        Ok(aliases)
+        let mut modules = Arc::unwrap_or_clone(self.modules);
+        for (name, error) in circular {
+            if let Some(definition) = modules.get_mut(&name) {
+                definition.meaning = Err(error);
+            }
+        }
+        Self::of(modules)
     }
 
     fn of(modules: BTreeMap<String, Definition>) -> Self {
