@@ -37,6 +37,7 @@ pub fn check(data: &[u8]) {
             written.parse().ok().as_slice().into()
         );
     }
+    check_optional(&template, &lookup, filled.as_deref().ok());
     let Ok(filled) = filled else { return };
     let values: Vec<_> = names.iter().map(|name| lookup(name.as_str())).collect();
     assert_eq!(filled.len(), rounds(&values));
@@ -44,6 +45,29 @@ pub fn check(data: &[u8]) {
         check_text(capability);
         let value = |name: &str| element(&lookup(name), round);
         parts::check(written, capability, &value);
+    }
+}
+
+/// Panics unless an optional ask is filled like a required one, but for empty elements of its list.
+fn check_optional(
+    template: &AskTemplate,
+    lookup: &dyn Fn(&str) -> Placeholder,
+    required: Option<&[Capability]>,
+) {
+    let optional = template.fill_optional(&|name| lookup(name.as_str()));
+    if required.is_some() {
+        assert_eq!(optional.as_deref().ok(), required);
+        return;
+    }
+    let present = template.fill(&|name| match lookup(name.as_str()) {
+        Placeholder::Many(mut elements) => {
+            elements.retain(|element| !element.is_empty());
+            Placeholder::Many(elements)
+        }
+        other => other,
+    });
+    if let Ok(optional) = optional {
+        assert_eq!(Ok(optional), present);
     }
 }
 

@@ -27,6 +27,7 @@ pub mod plain_tar;
 pub mod input;
 pub mod metadata;
 pub mod overlay;
+pub mod result;
 
 pub mod data_type;
 
@@ -43,7 +44,7 @@ pub mod trust_list;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle under its name.
-pub const ORACLES: [(&str, Oracle); 15] = [
+pub const ORACLES: [(&str, Oracle); 16] = [
     ("allowed_signers", allowed_signers::check),
     ("ask", ask::check),
     ("bundle", bundle::check),
@@ -56,6 +57,7 @@ pub const ORACLES: [(&str, Oracle); 15] = [
     ("overlay", overlay::check),
     ("plain_tar", plain_tar::check),
     ("public_key", public_key::check),
+    ("result", result::check),
     ("signature", signature::check),
     ("signature_edits", signature_edits::check),
     ("trust_list", trust_list::check),

@@ -40,6 +40,10 @@ pub fn check(data: &[u8]) {
 
 fn check_parameters(metadata: &Metadata) {
     let parameters = metadata.parameters.as_deref().unwrap_or_default();
+    let defaults = parameters
+        .iter()
+        .filter(|parameter| parameter.default.is_some());
+    assert!(metadata.lint_defaults(&TypeAliases::builtin()).len() <= defaults.count());
     assert!(parameters.len() <= PARAMETERS_MAX);
     for (place, parameter) in parameters.iter().enumerate() {
         check_name(parameter.name.as_str());

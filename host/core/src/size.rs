@@ -87,7 +87,7 @@ pub enum ByteSizeError {
     #[error("expected a whole number of bytes such as `64MiB`")]
     NoNumber,
     /// The unit is unknown.
-    #[error("unknown unit `{unit}`: use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB")]
+    #[error("unknown unit `{}`: use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB", crate::Shown(.unit))]
     Unit {
         /// What stands after the number.
         unit: String,
@@ -163,6 +163,10 @@ mod tests {
             (
                 "5m",
                 "unknown unit `m`: use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB",
+            ),
+            (
+                "5\u{1b}[2J",
+                "unknown unit `\\u{1b}[2J`: use B, kB, MB, GB, TB, KiB, MiB, GiB or TiB",
             ),
             ("18446744073709551616", "more bytes than can be counted"),
             ("16777216TiB", "more bytes than can be counted"),

@@ -94,13 +94,13 @@ pub enum SpanError {
     #[error("expected a length of time such as `30s` or `1h30m`")]
     NoNumber,
     /// A number has no unit.
-    #[error("`{number}` needs a unit: d, h, m, s or ms")]
+    #[error("`{}` needs a unit: d, h, m, s or ms", crate::Shown(.number))]
     NoUnit {
         /// The number without one.
         number: String,
     },
     /// The unit is unknown.
-    #[error("unknown unit `{unit}`: use d, h, m, s or ms")]
+    #[error("unknown unit `{}`: use d, h, m, s or ms", crate::Shown(.unit))]
     Unit {
         /// What stands after the number.
         unit: String,
@@ -188,6 +188,10 @@ mod tests {
             ("30", "`30` needs a unit: d, h, m, s or ms"),
             ("1h30", "`30` needs a unit: d, h, m, s or ms"),
             ("3 s", "unknown unit ` s`: use d, h, m, s or ms"),
+            (
+                "3\u{202e}w",
+                "unknown unit `\\u{202e}w`: use d, h, m, s or ms",
+            ),
             ("3w", "unknown unit `w`: use d, h, m, s or ms"),
             ("5m1h", "units stand from large to small, each once"),
             ("5m5m", "units stand from large to small, each once"),

@@ -22,6 +22,8 @@ use serde_json::{Map, Value};
 pub use check::{InputError, PROBLEMS_MAX, Problem};
 pub use raw::{INPUT_BYTES_MAX, RawInput, RawInputError};
 
+use crate::number;
+
 /// How a secret appears where people look.
 pub(crate) const REDACTED: &str = "Sensitive [value redacted]";
 
@@ -118,7 +120,7 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Value::Number(number) if number::is_whole(number) => Some(number.to_string()),
         _ => None,
     }
 }

@@ -58,13 +58,26 @@ pub struct ShapeError {
 
 /// Reads `bytes` as one JSON value.
 pub(crate) fn read(bytes: &[u8], bytes_max: usize) -> Result<Value, JsonError> {
-    let value = read_any_depth(text(bytes, bytes_max)?)?;
-    if is_within(&value, DEPTH_MAX) {
+    read_within(text(bytes, bytes_max)?, DEPTH_MAX)
+}
+
+/// Reads `text` as one JSON value of at most `depth_max` levels, which are at most 127.
+pub(crate) fn read_within(text: &str, depth_max: usize) -> Result<Value, JsonError> {
+    // serde_json itself stops at 128 levels, so neither this nor `is_within` can exhaust the stack.
+    let value = serde_json::from_str(text).map_err(|error| {
+        // The only way to tell its own limit from bad syntax is its word for it.
+        if error.to_string().starts_with("recursion limit") {
+            return JsonError::TooDeep { depth_max };
+        }
+        JsonError::Syntax {
+            line: error.line(),
+            column: error.column(),
+        }
+    })?;
+    if is_within(&value, depth_max) {
         Ok(value)
     } else {
-        Err(JsonError::TooDeep {
-            depth_max: DEPTH_MAX,
-        })
+        Err(JsonError::TooDeep { depth_max })
     }
 }
 
@@ -83,28 +96,12 @@ pub(crate) fn text(bytes: &[u8], bytes_max: usize) -> Result<&str, JsonError> {
 }
 
 /// Whether objects and arrays in `value` nest at most `depth` levels deep.
-pub(crate) fn is_within(value: &Value, depth: usize) -> bool {
+fn is_within(value: &Value, depth: usize) -> bool {
     match value {
         Value::Array(items) => depth > 0 && items.iter().all(|item| is_within(item, depth - 1)),
         Value::Object(map) => depth > 0 && map.values().all(|item| is_within(item, depth - 1)),
         _ => true,
     }
-}
-
-fn read_any_depth(text: &str) -> Result<Value, JsonError> {
-    // serde_json itself stops at 128 levels, so neither this nor `is_within` can exhaust the stack.
-    serde_json::from_str(text).map_err(|error| {
-        // The only way to tell its own limit from bad syntax is its word for it.
-        if error.to_string().starts_with("recursion limit") {
-            return JsonError::TooDeep {
-                depth_max: DEPTH_MAX,
-            };
-        }
-        JsonError::Syntax {
-            line: error.line(),
-            column: error.column(),
-        }
-    })
 }
 
 /// One value together with its place in the document.

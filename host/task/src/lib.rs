@@ -26,6 +26,7 @@ mod result;
 mod json;
 mod names;
 mod nearest;
+mod number;
 
 pub use asks::{
     ASKS_MAX, FillAsksError, OVERLAY_BYTES_MAX, Overlay, ReadAsksError, TaskAsk, TaskAsks,
@@ -38,7 +39,7 @@ pub use json::{JsonError, ShapeError};
 pub use metadata::{
     FILES_MAX, FileReference, FileReferenceError, IMPLEMENTATIONS_MAX, Implementation, InputMethod,
     InputMethodError, Lint, METADATA_BYTES_MAX, Metadata, MetadataError, Mount, PARAMETERS_MAX,
-    Parameter, ParameterType, REQUIREMENTS_MAX,
+    PATTERNS_MAX, Parameter, ParameterType, REQUIREMENTS_MAX,
 };
 pub use module::{
     ALIAS_FILES_MAX, FindTaskError, Module, OpenModuleError, TASKS_MAX, TaskDefinition, TaskError,

@@ -27,6 +27,9 @@ pub const METADATA_BYTES_MAX: usize = 1024 * 1024;
 /// How many parameters a task may declare.
 pub const PARAMETERS_MAX: usize = 1024;
 
+/// How many patterns the types of a task's parameters may have together.
+pub const PATTERNS_MAX: usize = 256;
+
 /// How many implementations a task may list.
 pub const IMPLEMENTATIONS_MAX: usize = 64;
 
@@ -189,6 +192,12 @@ pub enum MetadataError {
         have: usize,
         /// How many there may be.
         max: usize,
+    },
+    /// There are more patterns than one task may need.
+    #[error("the types of the parameters have {have} patterns, of at most {PATTERNS_MAX}")]
+    TooManyPatterns {
+        /// How many there are.
+        have: usize,
     },
     /// An input method that does not exist.
     #[error("`{place}` is not an input method")]

@@ -82,14 +82,25 @@ pub struct TaskDefinition {
     pub name: TaskName,
     /// Its metadata; the default one where it has no metadata file.
     pub metadata: Metadata,
-    /// What is odd about it.
-    pub lints: Vec<Lint>,
+    /// What is odd about it, but for its defaults.
+    lints: Vec<Lint>,
     /// What it asks for: the overlay's entry for it, else what its metadata holds.
     pub asks: TaskAsks,
     /// Whether [`TaskDefinition::asks`] came with the task or with the overlay.
     pub asks_origin: Origin,
     /// The file in `tasks/` that runs where the metadata lists no implementations.
     pub(crate) executable: Option<String>,
+}
+
+impl TaskDefinition {
+    /// What is odd about the task, with the type aliases of its module.
+    ///
+    /// Holds the defaults against their types, which no run needs: this is for people who look at the task.
+    #[must_use]
+    pub fn lints(&self, aliases: &TypeAliases) -> Vec<Lint> {
+        let defaults = self.metadata.lint_defaults(aliases);
+        self.lints.iter().cloned().chain(defaults).collect()
+    }
 }
 
 /// Why a task cannot be used.

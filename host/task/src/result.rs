@@ -2,21 +2,27 @@
 //!
 //! The whole of stdout is the result if it is one JSON object; anything else is kept as text under `_output`. A task
 //! that exits with another code than 0 failed, and so did one that says `_error`, whatever its code. Output that is
-//! not UTF-8 is no result at all: nothing is replaced or guessed, the run fails and says so.
+//! not UTF-8 is no result at all: the run fails and says so.
+//!
+//! An object that cannot be read fails the run too, since nobody knows what it would have said: it may hold an error.
+//! If it mentions `_sensitive`, nothing of it is kept. The one thing mended is half of a surrogate pair, which
+//! becomes U+FFFD.
 
+mod syntax;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use host_core::TaskName;
 use serde_json::{Map, Value, json};
 
 use crate::input::REDACTED;
-use crate::json::is_within;
+use crate::json::{self, JsonError};
 
-/// How deeply a result may be nested and still be read as an object.
-pub const RESULT_DEPTH_MAX: usize = 64;
+/// How deeply a result may be nested: as deeply as in Ruby, and so in Puppet's own runners.
+pub const RESULT_DEPTH_MAX: usize = 100;
 
 /// How much of stderr an error message repeats, in bytes.
 pub const STDERR_BYTES_MAX: usize = 16 * 1024;
@@ -40,7 +46,8 @@ pub struct TaskResult {
     pub success: bool,
     /// What went wrong: what stands under `_error`.
     pub error: Option<TaskFailure>,
-    /// Whether the value holds a secret, under `_sensitive`.
+    /// Whether the output holds a secret, so that it must not be kept as it is: the value has one under `_sensitive`,
+    /// or there may be one in what could not be read and is left out of the value.
     pub sensitive: bool,
 }
 
@@ -60,10 +67,14 @@ impl TaskResult {
     /// Reads the whole output of `task` and its exit code.
     #[must_use]
     pub fn read(task: &TaskName, stdout: &[u8], stderr: &[u8], exit_code: i32) -> Self {
-        let Ok(text) = str::from_utf8(stdout) else {
-            return Self::from_value(invalid_utf8(exit_code));
+        let text = String::from_utf8_lossy(stdout);
+        if matches!(text, Cow::Owned(_)) {
+            return Self::of(invalid_utf8(exit_code), may_hold_secret(&text));
+        }
+        let mut value = match read_value(&text) {
+            Ok(value) => value,
+            Err(reason) => return Self::unreadable(&text, &reason, exit_code),
         };
-        let mut value = read_value(text);
         match value.get(ERROR).filter(|error| !error.is_null()) {
             Some(error) => {
                 let error = normal_error(task, error);
@@ -77,23 +88,23 @@ impl TaskResult {
                 value.shift_remove(ERROR);
             }
         }
-        Self::from_value(value)
+        Self::of(value, false)
     }
 
     /// The result of a run that was ended from outside: what it had written so far, and an error of this kind.
     #[must_use]
     pub fn stopped(stdout: &[u8], kind: &str, msg: &str) -> Self {
         let text = String::from_utf8_lossy(stdout);
-        let mut value = if stdout.is_empty() {
-            Map::new()
-        } else {
-            read_value(&text)
+        let (mut value, withheld) = match read_value(&text) {
+            _ if stdout.is_empty() => (Map::new(), false),
+            Ok(value) => (value, false),
+            Err(_) => raw(&text),
         };
         value.insert(
             ERROR.to_owned(),
             json!({ "kind": kind, "msg": msg, "details": {} }),
         );
-        Self::from_value(value)
+        Self::of(value, withheld)
     }
 
     /// The value as it may be shown: what stands under `_sensitive` is replaced.
@@ -106,11 +117,26 @@ impl TaskResult {
         value
     }
 
-    fn from_value(value: Map<String, Value>) -> Self {
+    /// The failure of a task whose result cannot be read. What it did write is kept where no secret can be in it.
+    fn unreadable(text: &str, reason: &JsonError, exit_code: i32) -> Self {
+        let msg = if exit_code == 0 {
+            format!("The task's result cannot be read: {reason}")
+        } else {
+            format!(
+                "The task failed with exit code {exit_code}, and its result cannot be read: {reason}"
+            )
+        };
+        let (mut value, withheld) = raw(text);
+        value.insert(ERROR.to_owned(), task_error(msg, exit_code));
+        Self::of(value, withheld)
+    }
+
+    /// A result with this value. `withheld`: it leaves out what may be a secret.
+    fn of(value: Map<String, Value>, withheld: bool) -> Self {
         let error = value.get(ERROR).map(failure);
         Self {
             success: error.is_none(),
-            sensitive: value.contains_key(SENSITIVE),
+            sensitive: withheld || value.contains_key(SENSITIVE),
             error,
             value,
         }
@@ -127,17 +153,59 @@ impl fmt::Debug for TaskResult {
     }
 }
 
-fn read_value(text: &str) -> Map<String, Value> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map))
-            if map
-                .values()
-                .all(|value| is_within(value, RESULT_DEPTH_MAX - 1)) =>
-        {
-            map
-        }
-        _ => Map::from_iter([(OUTPUT.to_owned(), text.into())]),
+/// The value of all that a task wrote: the one object that it is, or the text itself. An error: it was meant as an
+/// object, and cannot be read as one.
+fn read_value(text: &str) -> Result<Map<String, Value>, JsonError> {
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let error = match read_json(json) {
+        Ok(Value::Object(map)) => return Ok(map),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    match error {
+        Some(error) if may_be_object(json) => Err(error),
+        _ => Ok(output(text)),
     }
+}
+
+fn read_json(text: &str) -> Result<Value, JsonError> {
+    let read = |text: &str| json::read_within(text, RESULT_DEPTH_MAX);
+    read(text).or_else(|error| match syntax::without_lone_surrogates(text) {
+        Some(mended) => read(&mended),
+        None => Err(error),
+    })
+}
+
+/// Whether text that is no JSON was meant as an object: it is one but for a detail, or it begins like one and has a
+/// key that says more than that it is there.
+fn may_be_object(text: &str) -> bool {
+    syntax::is_object(text)
+        || begins_object(text) && syntax::mentions(text, "\"_error\"")
+        || may_hold_secret(text)
+}
+
+/// Whether text that cannot be read may be a result, or the beginning of one, with a secret in it.
+fn may_hold_secret(text: &str) -> bool {
+    begins_object(text) && syntax::mentions(text, SENSITIVE)
+}
+
+fn begins_object(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}')
+        .trim_start_matches(|letter: char| letter.is_ascii_whitespace())
+        .starts_with('{')
+}
+
+/// The value for text that could not be read, and whether the text is left out of it.
+fn raw(text: &str) -> (Map<String, Value>, bool) {
+    if may_hold_secret(text) {
+        (Map::new(), true)
+    } else {
+        (output(text), false)
+    }
+}
+
+fn output(text: &str) -> Map<String, Value> {
+    Map::from_iter([(OUTPUT.to_owned(), text.into())])
 }
 
 fn invalid_utf8(exit_code: i32) -> Map<String, Value> {

@@ -136,8 +136,10 @@ fn a_text_is_read_by_the_type_that_its_parameter_declares() {
         "either=on",
     ];
     let value = &lab.record(&[&[module.as_str()], &typed[..]].concat())["value"];
+    // A number keeps its text.
+    let ratio: Value = serde_json::from_str("1.50").unwrap();
     let expected = json!({
-        "version": "1.10", "word": "007", "count": 5, "ratio": 1.5, "flag": true, "many": ["a", "b"], "single": [3],
+        "version": "1.10", "word": "007", "count": 5, "ratio": ratio, "flag": true, "many": ["a", "b"], "single": [3],
         "map": {"x": [1]}, "text": "null", "quoted": "\"q\"", "nothing": null, "either": "on", "_task": "demo",
     });
     assert_eq!(*value, expected);
@@ -336,7 +338,9 @@ fn input_that_cannot_be_read_is_refused_with_its_place() {
         ("[1, 2]", "object"),
         ("@nowhere.json", "nowhere.json"),
         ("just words", "object"),
-        ("a: 1\na: 2", "input"),
+        ("a: 1\na: 2", "`a` twice"),
+        ("{\"a\": 1, \"a\": 2}", "`a` twice"),
+        ("a: 0644", "leading zero"),
     ] {
         lab.run(&["run", &module, "--input", input])
             .exits(2)

@@ -163,6 +163,28 @@ fn a_sensitive_result_is_redacted_wherever_it_would_be_kept_or_shown() {
     }
 }
 
+/// A result with something in it that was not read was once kept and shown as text.
+#[test]
+fn a_sensitive_result_that_cannot_be_read_is_nowhere_kept_or_shown() {
+    let secret = format!(r#""_sensitive": {{"token": "{CANARY}"}}"#);
+    for (output, code) in [
+        (format!(r#"{{"file": "caf\udce9", {secret}}}"#), 0),
+        (format!(r#"{{"size": 1e999, {secret}}}"#), 0),
+        (format!("\u{feff}{{{secret}}}"), 0),
+        (format!(r#"{{"size": NaN, {secret}}}"#), 1),
+        (format!(r#"{{{secret}, "size": "#), 1),
+    ] {
+        for mode in ["human", "json", "jsonl"] {
+            let lab = Lab::new();
+            let script = format!("cat <<'EOF'\n{output}\nEOF");
+            lab.run(&["--output", mode, "run", &lab.shell(&script)])
+                .exits(code)
+                .never_says(CANARY);
+            lab.nowhere("home/state", CANARY);
+        }
+    }
+}
+
 #[test]
 fn equal_secrets_leave_no_digest_that_tells_them_apart() {
     let lab = Lab::new();

@@ -155,11 +155,21 @@ impl<'a> Values<'a> {
     }
 }
 
+/// What becomes of elements of a list that are empty.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Empty {
+    /// They refuse all of it.
+    Refused,
+    /// They ask for nothing.
+    LeftOut,
+}
+
 /// Fills a shape; see [`super::AskTemplate::fill`].
 pub(crate) fn fill(
     shape: &Shape,
     holes: &[ParameterName],
     lookup: &dyn Fn(&ParameterName) -> Placeholder,
+    empty: Empty,
 ) -> Result<Vec<Capability>, FillError> {
     let found: Vec<(&ParameterName, Placeholder)> =
         holes.iter().map(|name| (name, lookup(name))).collect();
@@ -185,21 +195,16 @@ pub(crate) fn fill(
     }
     match list {
         None => Ok(vec![shape.fill(&values)?]),
-        Some((name, elements)) => fill_each(shape, values, name, elements),
+        Some((name, elements)) => fill_each(shape, values, (name, elements), empty),
     }
 }
 
 fn fill_each<'a>(
     shape: &Shape,
     mut values: Values<'a>,
-    parameter: &'a ParameterName,
-    elements: &'a [String],
+    (parameter, elements): (&'a ParameterName, &'a [String]),
+    empty: Empty,
 ) -> Result<Vec<Capability>, FillError> {
-    if elements.is_empty() {
-        return Err(FillError::Absent {
-            parameter: parameter.clone(),
-        });
-    }
     if elements.len() > FILL_ELEMENTS_MAX {
         return Err(FillError::TooManyElements {
             parameter: parameter.clone(),
@@ -208,8 +213,15 @@ fn fill_each<'a>(
     }
     let mut filled = Vec::with_capacity(elements.len());
     for element in elements {
+        if element.is_empty() && empty == Empty::LeftOut {
+            continue;
+        }
         values.put(parameter, element)?;
         filled.push(shape.fill(&values)?);
+    }
+    if filled.is_empty() {
+        let parameter = parameter.clone();
+        return Err(FillError::Absent { parameter });
     }
     Ok(filled)
 }

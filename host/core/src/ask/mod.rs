@@ -59,7 +59,19 @@ impl AskTemplate {
         &self,
         lookup: &dyn Fn(&ParameterName) -> Placeholder,
     ) -> Result<Vec<Capability>, FillError> {
-        fill::fill(&self.shape, &self.holes, lookup)
+        fill::fill(&self.shape, &self.holes, lookup, fill::Empty::Refused)
+    }
+
+    /// Fills the placeholders of an optional ask: as [`AskTemplate::fill`], but for elements of a list that are empty.
+    /// Those are left out, so that one of them does not take away what the others ask for.
+    ///
+    /// # Errors
+    /// As for [`AskTemplate::fill`]; [`FillError::is_absent`] when nothing is left to ask for.
+    pub fn fill_optional(
+        &self,
+        lookup: &dyn Fn(&ParameterName) -> Placeholder,
+    ) -> Result<Vec<Capability>, FillError> {
+        fill::fill(&self.shape, &self.holes, lookup, fill::Empty::LeftOut)
     }
 }
 

@@ -11,6 +11,9 @@ use super::fill::{FillError, Values};
 use super::remote::{EndpointShape, HttpShape};
 use super::slot::{PathShape, Slot};
 
+/// How the variables begin that `host` sets for a task.
+const RESERVED: [&str; 2] = ["PT_", "HOST_"];
+
 /// A capability taken apart, with its placeholders in place.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
@@ -74,7 +77,11 @@ impl Shape {
             Self::NetConnect(endpoint) => Capability::NetConnect(endpoint.fill(values)?),
             Self::HttpRequest(target) => Capability::HttpRequest(target.fill(values)?),
             Self::UnixConnect(path) => Capability::UnixConnect(path.fill(values)?),
-            Self::Env(name) => Capability::Env(name.fill(values, "a variable name", str::parse)?),
+            Self::Env(name) => Capability::Env(name.fill(
+                values,
+                "a variable name that begins with neither `PT_` nor `HOST_`",
+                read_variable,
+            )?),
             Self::Secret(name) => {
                 Capability::Secret(name.fill(values, "a secret name", str::parse)?)
             }
@@ -109,7 +116,7 @@ impl Shape {
             }
             "env" => Self::Env(read_slot(
                 name("env", "beside other text in a variable name")?,
-                str::parse,
+                read_variable,
             )?),
             "secret" => Self::Secret(read_slot(
                 name("secret", "beside other text in a secret name")?,
@@ -169,6 +176,16 @@ fn no_words(
         Err(CapabilityError::NeedlessTarget { kind })
     } else {
         Ok(shape)
+    }
+}
+
+/// Reads a variable to pass. Those that carry the input would bring in a parameter that nobody checked.
+fn read_variable(text: &str) -> Result<EnvName, CapabilityError> {
+    let name: EnvName = text.parse()?;
+    if RESERVED.iter().any(|prefix| text.starts_with(prefix)) {
+        Err(CapabilityError::ReservedVariable { name })
+    } else {
+        Ok(name)
     }
 }
 

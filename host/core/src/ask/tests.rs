@@ -316,6 +316,50 @@ fn absent_and_empty_values_are_told_from_wrong_ones() {
     }
 }
 
+/// One empty element once took the whole list away.
+#[test]
+fn an_empty_element_asks_for_nothing_where_that_is_optional() {
+    let fill = |elements: &[&str]| {
+        let elements = elements
+            .iter()
+            .map(|element| (*element).to_owned())
+            .collect();
+        let template: AskTemplate = "fs.read:/a/${x}".parse().unwrap();
+        let filled = template.fill_optional(&|_| Placeholder::Many(Vec::clone(&elements)))?;
+        Ok::<_, FillError>(filled.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        fill(&["", "b", "", "c"]).unwrap(),
+        ["fs.read:/a/b", "fs.read:/a/c"]
+    );
+    assert!(fill(&["", ""]).unwrap_err().is_absent());
+    assert!(fill(&[]).unwrap_err().is_absent());
+    assert!(!fill(&["", ".."]).unwrap_err().is_absent());
+}
+
+#[test]
+fn no_variable_of_the_input_can_be_asked_for() {
+    for name in ["PT_name", "PT__task", "HOST_OUT", "HOST_"] {
+        let error = format!("env:{name}").parse::<Capability>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`env:{name}` is refused: variables that begin with `PT_` or `HOST_` are set by host alone"
+            )
+        );
+        assert_eq!(
+            fill("env:${x}", &one(name)).unwrap_err().to_string(),
+            "the value of `x` is not a variable name that begins with neither `PT_` nor `HOST_`"
+        );
+    }
+    for name in ["PT", "HOST", "PATH", "pt_x", "APT_X"] {
+        assert!(
+            format!("env:{name}").parse::<Capability>().is_ok(),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn a_list_gives_one_capability_for_each_element() {
     let list = |count: usize| Placeholder::Many((0..count).map(|at| format!("u{at}")).collect());

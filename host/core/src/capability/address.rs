@@ -226,7 +226,7 @@ const PRIVATE: [(IpAddr, u8); 5] = [
 ];
 
 /// Special-purpose blocks by the IANA registries, and the metadata services that live in private or shared blocks.
-const SPECIAL: [(IpAddr, u8); 20] = [
+const SPECIAL: [(IpAddr, u8); 22] = [
     (v4(0, 0, 0, 0), 8),
     (v4(100, 100, 100, 200), 32),
     (v4(127, 0, 0, 0), 8),
@@ -243,6 +243,8 @@ const SPECIAL: [(IpAddr, u8); 20] = [
     (v6(0x100, 0, 0, 0, 0), 64),
     (v6(0x2001, 0, 0, 0, 0), 23),
     (v6(0x2001, 0xdb8, 0, 0, 0), 32),
+    (v6(0x3fff, 0, 0, 0, 0), 20),
+    (v6(0x5f00, 0, 0, 0, 0), 16),
     (v6(0xfd00, 0xec2, 0, 0, 0x254), 128),
     (v6(0xfe80, 0, 0, 0, 0), 10),
     (v6(0xfec0, 0, 0, 0, 0), 10),
@@ -282,6 +284,9 @@ mod tests {
             ("2002:a00:1::1", AddressClass::Private),
             ("100.64.0.1", AddressClass::Private),
             ("2001:0:1::", AddressClass::Special),
+            ("3fff:fff::1", AddressClass::Special),
+            ("3fff:1000::1", AddressClass::Public),
+            ("5f00::1", AddressClass::Special),
             ("fd00:ec2::254", AddressClass::Special),
             ("fe80::1", AddressClass::Special),
             ("ff02::1", AddressClass::Special),

@@ -191,6 +191,14 @@ pub enum CapabilityError {
     /// Running as root, which no policy gives.
     #[error("`run.as` never means root: ask for single commands with `exec:root@/program`")]
     RunAsRoot,
+    /// A variable through which a task gets its input and the places of its run.
+    #[error(
+        "`env:{name}` is refused: variables that begin with `PT_` or `HOST_` are set by host alone"
+    )]
+    ReservedVariable {
+        /// The variable.
+        name: EnvName,
+    },
     /// A placeholder where a resolved capability is wanted.
     #[error("`${{{parameter}}}` is a placeholder, which only the asks of a task may have")]
     Placeholder {

@@ -283,6 +283,16 @@ pub enum LimitError {
         /// The limit.
         limit: LimitName,
     },
+    /// No run could start with so little.
+    #[error("limit `{limit}`: {value} is too little for any run, which takes {least}")]
+    TooLow {
+        /// The limit.
+        limit: LimitName,
+        /// What was given.
+        value: String,
+        /// The least that there may be.
+        least: String,
+    },
     /// More was asked than the node gives.
     #[error("limit `{limit}`: {value}, asked by the {origin}, is above the ceiling of {ceiling}")]
     AboveCeiling {

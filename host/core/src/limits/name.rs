@@ -1,6 +1,6 @@
 //! The names of limits, what each is measured in, and its default.
 //!
-//! A value is read by the unit of its limit; zero is refused.
+//! A value is read by the unit of its limit; zero is refused, and so is what no run could start with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -113,8 +113,24 @@ impl LimitName {
         };
         if value == 0 {
             Err(LimitError::Zero { limit: self })
+        } else if value < self.least() {
+            Err(LimitError::TooLow {
+                limit: self,
+                value: self.show(value),
+                least: self.show(self.least()),
+            })
         } else {
             Ok(value)
+        }
+    }
+
+    /// The least that any run can start with: walls are built with open files, directories and memory of its own.
+    const fn least(self) -> u64 {
+        match self {
+            Self::Files => 64,
+            Self::Inodes => 16,
+            Self::Memory => ByteSize::mib(1).bytes(),
+            _ => 1,
         }
     }
 

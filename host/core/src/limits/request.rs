@@ -18,7 +18,7 @@ impl LimitRequests {
     /// Asks for a limit, such as `wall` and `30s`, `memory` and `64MiB`, `processes` and `16`.
     ///
     /// # Errors
-    /// When there is no such limit, the value is not one of its kind, or it is zero.
+    /// When there is no such limit, the value is not one of its kind, or it is zero or too little for any run.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LimitError> {
         let name: LimitName = name.parse()?;
         self.0.insert(name, name.read(value)?);

@@ -26,7 +26,7 @@ fn the_defaults_are_those_of_the_design() {
 
 #[test]
 fn every_limit_keeps_its_own_value() {
-    let texts = ["1s", "2s", "3B", "4", "5B", "6B", "7", "8", "9B", "10"];
+    let texts = ["1s", "2s", "3MiB", "4", "5B", "6B", "70", "80", "9B", "10"];
     let mut asked = LimitRequests::default();
     for (name, text) in LimitName::ALL.iter().zip(texts) {
         asked.set(name.as_str(), text).unwrap();
@@ -47,7 +47,10 @@ fn every_limit_keeps_its_own_value() {
         (limits.wall(), limits.cpu()),
         (Span::from_secs(1), Span::from_secs(2))
     );
-    assert_eq!((limits.memory().bytes(), limits.output().bytes()), (3, 5));
+    assert_eq!(
+        (limits.memory(), limits.output().bytes()),
+        (ByteSize::mib(3), 5)
+    );
     assert_eq!((limits.scratch().bytes(), limits.input().bytes()), (6, 9));
     assert_eq!(
         (
@@ -56,7 +59,7 @@ fn every_limit_keeps_its_own_value() {
             limits.files(),
             limits.calls()
         ),
-        (4, 7, 8, 10)
+        (4, 70, 80, 10)
     );
 }
 
@@ -144,6 +147,21 @@ fn values_that_are_no_limits_are_refused() {
             "limit `files`: `18446744073709551616` is not a whole number",
         ),
         ("calls", "0", "limit `calls` cannot be zero"),
+        (
+            "files",
+            "63",
+            "limit `files`: 63 is too little for any run, which takes 64",
+        ),
+        (
+            "inodes",
+            "1",
+            "limit `inodes`: 1 is too little for any run, which takes 16",
+        ),
+        (
+            "memory",
+            "4KiB",
+            "limit `memory`: 4KiB is too little for any run, which takes 1MiB",
+        ),
         ("cpu", "0ms", "limit `cpu` cannot be zero"),
     ] {
         assert_eq!(

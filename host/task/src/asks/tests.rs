@@ -202,6 +202,16 @@ fn an_absent_value_refuses_a_required_ask_and_drops_an_optional_one() {
 }
 
 #[test]
+fn an_empty_element_drops_only_itself_from_an_optional_ask() {
+    let given = json!({"name": "n", "password": "x", "paths": ["a", "", "b"]});
+    let optional = json!([{"capability": "fs.read:/var/log/${paths}", "optional": true}]);
+    let filled = asked(&optional, &given).expect("two asks");
+    assert_eq!(filled.len(), 2, "{filled:?}");
+    let required = json!(["fs.read:/var/log/${paths}"]);
+    assert!(asked(&required, &given).is_err());
+}
+
+#[test]
 fn a_value_that_cannot_stand_there_refuses_an_optional_ask_too() {
     let given = json!({"name": "..", "password": "x", "size": 1.5});
     for text in ["fs.read:/var/log/${name}", "fs.read:/var/log/${size}"] {

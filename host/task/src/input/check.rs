@@ -1,21 +1,26 @@
 //! Holds raw input against the parameters of a task, and reports everything that is wrong with it at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use host_core::{ParameterName, Shown, TaskName};
 use serde_json::Value;
 
+use super::coerce::{self, Reading};
 use super::raw::{Given, RawInput};
-use super::{CheckedInput, Marked, coerce};
+use super::{CheckedInput, Marked};
 use crate::metadata::{Parameter, ParameterType};
 use crate::module::TaskDefinition;
 use crate::nearest::nearest;
-use crate::types::TypeAliases;
+use crate::types::{ShownType, TypeAliases};
 
 /// How many problems one error lists.
 pub const PROBLEMS_MAX: usize = 100;
 
+/// For how many unknown names a known one is suggested: each is compared with all that are known.
+const SUGGESTIONS_MAX: usize = 10;
+
+const OF_DEFAULT: &str = "(its default in the metadata)";
 const REPEATED: &str = "is given more than once";
 const MISSING: &str = "expects a value";
 
@@ -27,6 +32,8 @@ pub struct InputError {
     pub task: TaskName,
     /// What is wrong, declared parameters first; at most [`PROBLEMS_MAX`].
     pub problems: Vec<Problem>,
+    /// How many more things are wrong that are not listed.
+    pub left_out: usize,
 }
 
 /// One thing that is wrong with an input.
@@ -44,14 +51,18 @@ impl fmt::Display for InputError {
         const WORDS: [&str; 9] = [
             "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
         ];
-        match self.problems.len() {
+        match self.problems.len() + self.left_out {
             1 => out.write_str("one thing is wrong")?,
             many => match many.checked_sub(2).and_then(|index| WORDS.get(index)) {
                 Some(word) => write!(out, "{word} things are wrong")?,
                 None => write!(out, "{many} things are wrong")?,
             },
         }
-        write!(out, " with the input of `{}`", self.task)
+        write!(out, " with the input of `{}`", self.task)?;
+        match self.left_out {
+            0 => Ok(()),
+            left_out => write!(out, ", and {left_out} of them are not listed"),
+        }
     }
 }
 
@@ -78,25 +89,25 @@ impl TaskDefinition {
         noop: bool,
         aliases: &TypeAliases,
     ) -> Result<CheckedInput, InputError> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         if noop && !self.metadata.supports_noop {
-            problems.push(problem("--noop", "is not supported by this task"));
+            problems.push("--noop", || "is not supported by this task".to_owned());
         }
         let values = match &self.metadata.parameters {
             Some(parameters) => check_declared(parameters, raw, aliases, &mut problems),
             None => check_undeclared(raw, &mut problems),
         };
-        if problems.is_empty() {
+        if problems.listed.is_empty() {
             return Ok(CheckedInput {
                 task: self.name.clone(),
                 noop,
                 values,
             });
         }
-        problems.truncate(PROBLEMS_MAX);
         Err(InputError {
             task: self.name.clone(),
-            problems,
+            problems: problems.listed,
+            left_out: problems.left_out,
         })
     }
 }
@@ -105,7 +116,7 @@ fn check_declared(
     parameters: &[Parameter],
     raw: &RawInput,
     aliases: &TypeAliases,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> BTreeMap<ParameterName, Marked> {
     let mut values = BTreeMap::new();
     for parameter in parameters {
@@ -120,29 +131,29 @@ fn check_declared(
                 );
             }
             Ok(None) => {}
-            Err(texts) => problems.extend(
-                texts
-                    .iter()
-                    .map(|text| problem(parameter.name.as_str(), text)),
-            ),
+            Err(texts) => problems.extend(parameter.name.as_str(), texts),
         }
     }
-    let known = || parameters.iter().map(|parameter| parameter.name.as_str());
-    for name in raw
-        .names()
-        .into_iter()
-        .filter(|name| known().all(|known| known != *name))
-    {
-        let near = nearest(name, known())
-            .map(|near| format!("; did you mean '{near}'?"))
-            .unwrap_or_default();
-        let shown = Shown(name);
-        problems.push(problem(
-            &shown.to_string(),
-            &format!("has no parameter named '{shown}'{near}"),
-        ));
-    }
+    refuse_unknown(parameters, raw, problems);
     values
+}
+
+/// Names everything given for which the task has no parameter.
+fn refuse_unknown(parameters: &[Parameter], raw: &RawInput, problems: &mut Problems) {
+    let known: BTreeSet<&str> = parameters
+        .iter()
+        .map(|parameter| parameter.name.as_str())
+        .collect();
+    let unknown = raw.names().into_iter().filter(|name| !known.contains(name));
+    for (index, name) in unknown.enumerate() {
+        problems.push(name, || {
+            let near = (index < SUGGESTIONS_MAX).then(|| nearest(name, known.iter().copied()));
+            match near.flatten() {
+                Some(near) => format!("is no parameter of this task; did you mean '{near}'?"),
+                None => "is no parameter of this task".to_owned(),
+            }
+        });
+    }
 }
 
 /// The value that a run gets for `parameter`, if any, or what is wrong with it.
@@ -157,8 +168,8 @@ fn check_parameter(
         ParameterType::Unreadable { text, reason } => {
             return Err(vec![format!(
                 "has the type {}, which cannot be read: {}",
-                Shown(text),
-                Shown(reason)
+                ShownType(text),
+                ShownType(reason)
             )]);
         }
     };
@@ -166,35 +177,40 @@ fn check_parameter(
         (Given::Nothing, _) => None,
         (Given::Conflict, _) => return Err(vec![REPEATED.to_owned()]),
         (Given::Json(value), _) => Some(value.clone()),
-        (Given::Texts(texts), Some(data_type)) => Some(
-            coerce::typed(&texts, data_type, aliases).ok_or_else(|| vec![REPEATED.to_owned()])?,
-        ),
+        (Given::Texts(texts), Some(data_type)) => {
+            match coerce::typed(&texts, data_type, aliases) {
+                // What fits need not be asked again; undef makes way for a default, where there is one.
+                Some(Reading::Fits(value)) if !value.is_null() => return Ok(Some(value)),
+                Some(Reading::Fits(value) | Reading::Likeliest(value)) => Some(value),
+                None => return Err(vec![REPEATED.to_owned()]),
+            }
+        }
         (Given::Texts(texts), None) => Some(untyped(&texts)?),
     };
-    let value = match (given, &parameter.default) {
-        (None | Some(Value::Null), Some(default)) => default.clone(),
-        (Some(value), _) => value,
+    let (value, origin) = match (given, &parameter.default) {
+        (None | Some(Value::Null), Some(default)) => (default.clone(), OF_DEFAULT),
+        (Some(value), _) => (value, ""),
         (None, None) if parameter.is_required(aliases) => return Err(vec![MISSING.to_owned()]),
         (None, None) => return Ok(None),
     };
-    let mismatches =
-        data_type.map(|data_type| data_type.mismatches("", &value, aliases, parameter.sensitive));
-    match mismatches {
-        Some(mismatches) if !mismatches.is_empty() => {
-            Err(mismatches.iter().map(ToString::to_string).collect())
-        }
-        _ => Ok(Some(value)),
+    let Some(data_type) = data_type else {
+        return Ok(Some(value));
+    };
+    let mismatches = data_type.mismatches("", &value, aliases, parameter.sensitive);
+    if mismatches.is_empty() {
+        return Ok(Some(value));
     }
+    let texts = mismatches
+        .iter()
+        .map(|mismatch| format!("{mismatch} {origin}"));
+    Err(texts.map(|text| text.trim_end().to_owned()).collect())
 }
 
-fn check_undeclared(
-    raw: &RawInput,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<ParameterName, Marked> {
+fn check_undeclared(raw: &RawInput, problems: &mut Problems) -> BTreeMap<ParameterName, Marked> {
     let mut values = BTreeMap::new();
     for name in raw.names() {
         let Ok(parameter) = name.parse::<ParameterName>() else {
-            problems.push(problem(&Shown(name).to_string(), "is not a parameter name"));
+            problems.push(name, || "is not a parameter name".to_owned());
             continue;
         };
         let value = match raw.given(name) {
@@ -213,7 +229,7 @@ fn check_undeclared(
                     },
                 );
             }
-            Err(texts) => problems.extend(texts.iter().map(|text| problem(name, text))),
+            Err(texts) => problems.extend(name, texts),
         }
     }
     values
@@ -226,9 +242,29 @@ fn untyped(texts: &[&str]) -> Result<Value, Vec<String>> {
     }
 }
 
-fn problem(parameter: &str, text: &str) -> Problem {
-    Problem {
-        parameter: parameter.to_owned(),
-        text: text.to_owned(),
+/// What was found to be wrong: a list with an end, and the number of what comes after it.
+#[derive(Default)]
+struct Problems {
+    listed: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    /// Adds what `text` says of `parameter`; it is not asked when the list is full.
+    fn push(&mut self, parameter: &str, text: impl FnOnce() -> String) {
+        if self.listed.len() >= PROBLEMS_MAX {
+            self.left_out += 1;
+            return;
+        }
+        self.listed.push(Problem {
+            parameter: Shown(parameter).to_string(),
+            text: text(),
+        });
+    }
+
+    fn extend(&mut self, parameter: &str, texts: Vec<String>) {
+        for text in texts {
+            self.push(parameter, || text);
+        }
     }
 }

@@ -4,13 +4,15 @@
 //! Where the type takes only one of the two readings, that one is meant. Where it takes both, JSON is meant only if
 //! it is plain to see: an object, an array, `true`, `false`, or an integer in its shortest spelling. So `version=1.10`
 //! stays a text wherever a text will do, and `null` is a text for every type that takes the string. A parameter
-//! without a type follows the same rule, save that there `null` means undef.
+//! without a type follows the same rule, save that there `null` means undef. Where nothing else fits, a whole number
+//! is tried as a float.
 //!
 //! A text repeated, or given once for a list, stands for one element each time.
 
 use serde_json::Value;
 
 use crate::json;
+use crate::number;
 use crate::types::{DataType, TypeAliases};
 
 /// How much text is tried as JSON, in bytes.
@@ -24,42 +26,71 @@ pub(super) fn untyped(text: &str) -> Value {
     plain(text).unwrap_or_else(|| text.into())
 }
 
-/// What `texts`, given one after the other for one parameter, mean for its type. `None`: more were given than the
-/// type can hold. A single text that fits nowhere comes back in its likeliest reading, for the message.
-pub(super) fn typed(texts: &[&str], data_type: &DataType, aliases: &TypeAliases) -> Option<Value> {
-    let fits = |value: &Value| data_type.accepts(value, aliases);
-    let [text] = texts else {
-        return lists(texts)
-            .into_iter()
-            .find(fits)
-            .or_else(|| data_type.is_array(aliases).then(|| strings(texts)));
-    };
-    let itself = Value::from(*text);
-    let takes_text = fits(&itself);
-    let readings = [plain(text), takes_text.then_some(itself), spelled(text)];
-    if let Some(value) = readings.into_iter().flatten().find(fits) {
-        return Some(value);
-    }
-    if data_type.is_array(aliases) && !text.starts_with('[') {
-        return Some(
-            lists(texts)
-                .into_iter()
-                .find(fits)
-                .unwrap_or_else(|| strings(texts)),
-        );
-    }
-    Some(likeliest(text, data_type, aliases))
+/// What texts mean for a type.
+pub(super) enum Reading {
+    /// A value that the type accepts.
+    Fits(Value),
+    /// One that it does not accept: the likeliest reading, for the message.
+    Likeliest(Value),
 }
 
-/// The lists that `texts` can mean, the likelier first.
-fn lists(texts: &[&str]) -> [Value; 3] {
-    let each = |read: fn(&str) -> Option<Value>| -> Value {
-        texts
-            .iter()
-            .map(|text| read(text).unwrap_or_else(|| Value::from(*text)))
-            .collect()
+/// What `texts`, given one after the other for one parameter, mean for its type. `None`: more were given than the
+/// type can hold.
+pub(super) fn typed(
+    texts: &[&str],
+    data_type: &DataType,
+    aliases: &TypeAliases,
+) -> Option<Reading> {
+    let fits = |value: &Value| data_type.accepts(value, aliases);
+    let of_lists = || first(list_readings(), |read| Some(read(texts)), fits);
+    let [text] = texts else {
+        let is_array = data_type.is_array(aliases);
+        return of_lists()
+            .map(Reading::Fits)
+            .or_else(|| is_array.then(|| Reading::Likeliest(strings(texts))));
     };
-    [each(plain), strings(texts), each(spelled)]
+    let found = first(TEXT_READINGS, |read| read(text), fits);
+    if let Some(value) = found {
+        return Some(Reading::Fits(value));
+    }
+    if data_type.is_array(aliases) && !text.starts_with('[') {
+        let list = of_lists().map(Reading::Fits);
+        return Some(list.unwrap_or_else(|| Reading::Likeliest(strings(texts))));
+    }
+    Some(Reading::Likeliest(likeliest(text, data_type, aliases)))
+}
+
+/// The first value among the readings that fits. None is asked about twice.
+fn first<R>(
+    readings: impl IntoIterator<Item = R>,
+    read: impl Fn(R) -> Option<Value>,
+    fits: impl Fn(&Value) -> bool,
+) -> Option<Value> {
+    let mut asked: Vec<Value> = Vec::new();
+    for value in readings.into_iter().filter_map(read) {
+        if asked.contains(&value) {
+            continue;
+        }
+        if fits(&value) {
+            return Some(value);
+        }
+        asked.push(value);
+    }
+    None
+}
+
+/// What one text can mean, the likelier first.
+const TEXT_READINGS: [fn(&str) -> Option<Value>; 4] =
+    [plain, |text| Some(text.into()), spelled, floating];
+
+/// What several texts can mean as a list, the likelier first.
+fn list_readings() -> impl Iterator<Item = impl Fn(&[&str]) -> Value> {
+    TEXT_READINGS.into_iter().map(|read| {
+        move |texts: &[&str]| {
+            let element = |text: &&str| read(text).unwrap_or_else(|| Value::from(*text));
+            texts.iter().map(element).collect()
+        }
+    })
 }
 
 fn strings(texts: &[&str]) -> Value {
@@ -84,9 +115,22 @@ fn likeliest(text: &str, data_type: &DataType, aliases: &TypeAliases) -> Value {
 fn plain(text: &str) -> Option<Value> {
     spelled(text).filter(|value| match value {
         Value::Null | Value::String(_) => false,
-        Value::Number(number) => !number.is_f64() && number.to_string() == text,
+        // Longer ones are as likely serial numbers as they are counts, and a text keeps them for either use.
+        Value::Number(number) => {
+            (number.is_i64() || number.is_u64()) && number.as_str() == text && text != "-0"
+        }
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => true,
     })
+}
+
+/// The JSON that `text` spells, as a float where it is a whole number.
+fn floating(text: &str) -> Option<Value> {
+    match spelled(text)? {
+        Value::Number(number) if number::is_whole(&number) => {
+            serde_json::from_str(&format!("{number}.0")).ok()
+        }
+        other => Some(other),
+    }
 }
 
 /// The JSON that `text` spells, unless that is a string.

@@ -42,6 +42,11 @@ fn check(task: &TaskDefinition, raw: &RawInput) -> Result<Value, String> {
     }
 }
 
+/// A number that Rust has no type for.
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).expect("a number")
+}
+
 /// What `x` becomes, or what is wrong.
 fn reads(data_type: &str, arguments: &[&str]) -> Result<Value, String> {
     check(&typed(data_type), &raw(arguments))
@@ -60,8 +65,42 @@ fn a_text_is_read_by_the_declared_type() {
         ("Optional[String]", "null", json!("null")),
         ("Optional[Integer]", "null", json!(null)),
         ("Integer", "10", json!(10)),
-        ("Integer[0, 10]", "-0", json!("refused")),
-        ("Float", "1.10", json!(1.1)),
+        ("Integer[0, 10]", "-0", number("-0")),
+        ("Integer[0, 10]", "-1", json!("refused")),
+        (
+            "Integer[1]",
+            "18446744073709551616",
+            number("18446744073709551616"),
+        ),
+        (
+            "Integer[default, -1]",
+            "-18446744073709551617",
+            number("-18446744073709551617"),
+        ),
+        (
+            "Integer[default, 9]",
+            "18446744073709551616",
+            json!("refused"),
+        ),
+        ("Float", "1", json!(1.0)),
+        (
+            "Float",
+            "18446744073709551616",
+            number("18446744073709551616.0"),
+        ),
+        ("Optional[Float[0.0, 2.0]]", "-0", number("-0.0")),
+        ("Float[0.0, 2.0]", "3", json!("refused")),
+        ("Variant[Float, String]", "1", json!("1")),
+        ("Variant[Float, Integer]", "1", json!(1)),
+        ("Array[Float]", "1", json!([1.0])),
+        ("Float", "1e999", number("1e999")),
+        ("Float[0.0, 10.0]", "1e999", json!("refused")),
+        (
+            "Variant[Integer, String]",
+            "18446744073709551616",
+            json!("18446744073709551616"),
+        ),
+        ("Float", "1.10", number("1.10")),
         ("Numeric", "1.5", json!(1.5)),
         ("Boolean", "true", json!(true)),
         ("Boolean", "yes", json!("refused")),
@@ -120,7 +159,7 @@ fn a_text_without_a_type_is_json_only_where_that_is_plain() {
         ("null", json!(null)),
         ("\"a\"", json!("\"a\"")),
         ("[1, \"a\"]", json!([1, "a"])),
-        ("{\"a\": 1.10}", json!({"a": 1.1})),
+        ("{\"a\": 1.10}", json!({"a": number("1.10")})),
         ("{a: 1}", json!("{a: 1}")),
         ("", json!("")),
     ];
@@ -164,6 +203,10 @@ fn a_repeated_text_is_a_list_and_nothing_else() {
     assert_eq!(
         reads("Variant[String, Array[String]]", &["x=a", "x=b"]),
         Ok(json!(["a", "b"]))
+    );
+    assert_eq!(
+        reads("Array[Float]", &["x=1", "x=2.5"]),
+        Ok(json!([1.0, 2.5]))
     );
     let repeated = Err("x  is given more than once".to_owned());
     assert_eq!(reads("String", &["x=a", "x=b"]), repeated);
@@ -223,10 +266,43 @@ fn everything_wrong_is_said_at_once() {
             "--noop  is not supported by this task",
             "action  expects a match for Enum['start', 'stop'], got 'reload'",
             "name  expects a value",
-            "forse  has no parameter named 'forse'; did you mean 'force'?",
-            "Bad  has no parameter named 'Bad'",
+            "forse  is no parameter of this task; did you mean 'force'?",
+            "Bad  is no parameter of this task",
         ]
     );
+}
+
+/// Each of any number of unknown names was once compared with every known one.
+#[test]
+fn many_unknown_names_are_counted_and_few_are_guessed_at() {
+    let parameters: serde_json::Map<_, _> = (0..100)
+        .map(|index| {
+            (
+                format!("parameter_{index}"),
+                json!({"type": "Optional[String]"}),
+            )
+        })
+        .collect();
+    let task = task(&json!({ "parameters": parameters }).to_string());
+    let unknown: serde_json::Map<_, _> = (0..16_000)
+        .map(|index| (format!("paramater_{index}"), json!(1)))
+        .collect();
+    let mut raw = RawInput::default();
+    raw.read_object(Value::Object(unknown).to_string().as_bytes())
+        .expect("an object");
+    let error = task
+        .check(&raw, false, &TypeAliases::builtin())
+        .expect_err("unknown names");
+    assert_eq!(
+        error.to_string(),
+        "16000 things are wrong with the input of `service`, and 15900 of them are not listed"
+    );
+    assert_eq!(error.problems.len(), PROBLEMS_MAX);
+    let guesses = error
+        .problems
+        .iter()
+        .filter(|problem| problem.text.contains("did you mean"));
+    assert_eq!(guesses.count(), 10);
 }
 
 #[test]
@@ -276,6 +352,10 @@ fn a_default_of_the_wrong_type_is_refused_when_it_is_used() {
     let task = task(r#"{"parameters": {"x": {"type": "Integer", "default": "eighty"}}}"#);
     assert_eq!(
         check(&task, &raw(&[])),
+        Err("x  expects an Integer value, got String (its default in the metadata)".to_owned())
+    );
+    assert_eq!(
+        check(&task, &raw(&["x=two"])),
         Err("x  expects an Integer value, got String".to_owned())
     );
     assert_eq!(check(&task, &raw(&["x=1"])), Ok(json!({"x": 1})));
@@ -293,6 +373,19 @@ fn a_parameter_of_an_unreadable_type_keeps_its_task_from_running() {
     }
 }
 
+/// The message once said only that the pattern at byte 8 cannot be used.
+#[test]
+fn an_unreadable_type_is_told_with_its_reason() {
+    let task = typed(r"Pattern[/\A(?!-)x/]");
+    assert_eq!(
+        check(&task, &raw(&["x=a"])),
+        Err(
+            r"x  has the type Pattern[/\A(?!-)x/], which cannot be read: the pattern at byte 8 cannot be used: negative lookahead `(?!` at byte 4 of the pattern is not supported"
+                .to_owned()
+        )
+    );
+}
+
 #[test]
 fn an_assignment_outweighs_the_object() {
     let mut raw = raw(&["x=text"]);
@@ -305,7 +398,7 @@ fn an_assignment_outweighs_the_object() {
 fn a_task_without_parameters_takes_none_and_one_that_is_silent_takes_any() {
     assert_eq!(
         check(&task(r#"{"parameters": {}}"#), &raw(&["x=1"])),
-        Err("x  has no parameter named 'x'".to_owned())
+        Err("x  is no parameter of this task".to_owned())
     );
     assert_eq!(
         check(&task(""), &raw(&["_noop=true"])),
@@ -457,6 +550,8 @@ fn placeholders_take_scalars_and_lists_of_them() {
         (json!(""), "one "),
         (json!("a b"), "one a b"),
         (json!(-5), "one -5"),
+        (number("18446744073709551616"), "one 18446744073709551616"),
+        (number("1e999"), "unfit is a floating point number"),
         (json!(true), "one true"),
         (json!(1.5), "unfit is a floating point number"),
         (json!({}), "unfit is an object"),

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::{
     FILES_MAX, FileReference, IMPLEMENTATIONS_MAX, Implementation, InputMethod, Lint,
-    METADATA_BYTES_MAX, Metadata, MetadataError, PARAMETERS_MAX, Parameter, ParameterType,
-    REQUIREMENTS_MAX, is_plain_path,
+    METADATA_BYTES_MAX, Metadata, MetadataError, PARAMETERS_MAX, PATTERNS_MAX, Parameter,
+    ParameterType, REQUIREMENTS_MAX, is_plain_path,
 };
 use crate::asks::TaskAsks;
 use crate::json::{self, Fields, Item, ShapeError};
-use crate::types::{DataType, TypeAliases};
+use crate::types::{DataType, ShownType, TypeAliases, chain};
 
 /// The keys of the task format. `identifiers` is opaque and read by nobody.
 const KEYS: [&str; 11] = [
@@ -35,7 +35,8 @@ const IGNORED: &str = "is not a key of the task format and is ignored";
 
 impl Metadata {
     /// Reads a metadata file: UTF-8 with or without a byte order mark, of at most [`METADATA_BYTES_MAX`] bytes.
-    /// An empty file is `{}`. `aliases` are the type aliases that its parameters may use.
+    /// An empty file is `{}`. `aliases` are the type aliases that its parameters may use. Whether defaults fit their
+    /// types is not looked at: see [`Metadata::lint_defaults`].
     ///
     /// # Errors
     /// When it is not a JSON object within the limits, when a known key has another shape or value than the task
@@ -74,6 +75,19 @@ impl Metadata {
         };
         Ok((metadata, lints))
     }
+
+    /// A lint for every default that does not fit its type.
+    ///
+    /// This compiles the patterns of all types that have a default, which takes time; a run does not need it.
+    #[must_use]
+    pub fn lint_defaults(&self, aliases: &TypeAliases) -> Vec<Lint> {
+        let aliases = aliases.with_own_patterns();
+        self.parameters
+            .iter()
+            .flatten()
+            .filter_map(|parameter| default_mismatch(parameter, &aliases))
+            .collect()
+    }
 }
 
 fn read_asks(fields: &Fields<'_>, parameters: &[Parameter]) -> Result<TaskAsks, MetadataError> {
@@ -97,10 +111,19 @@ fn read_parameters(
     if fields.len() > PARAMETERS_MAX {
         return Err(too_many(item, fields.len(), PARAMETERS_MAX));
     }
-    fields
+    let parameters: Vec<Parameter> = fields
         .iter()
         .map(|(name, item)| read_parameter(name, &item, aliases, lints))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let patterns = parameters.iter().map(|parameter| match &parameter.kind {
+        ParameterType::Typed(data_type) => data_type.patterns(),
+        ParameterType::Untyped | ParameterType::Unreadable { .. } => 0,
+    });
+    let have = patterns.sum();
+    if have > PATTERNS_MAX {
+        return Err(MetadataError::TooManyPatterns { have });
+    }
+    Ok(parameters)
 }
 
 fn read_parameter(
@@ -142,7 +165,6 @@ fn read_parameter(
     }
     if let ParameterType::Typed(data_type) = &parameter.kind {
         parameter.sensitive |= data_type.is_sensitive(aliases);
-        lints.extend(default_mismatch(item, data_type, &parameter, aliases));
     }
     Ok(parameter)
 }
@@ -152,31 +174,32 @@ fn read_type(item: &Item<'_>, lints: &mut Vec<Lint>) -> Result<ParameterType, Sh
     Ok(match text.parse::<DataType>() {
         Ok(data_type) => ParameterType::Typed(data_type),
         Err(error) => {
+            let reason = chain(&error);
+            let shown = ShownType(&reason);
             lints.push(lint(
                 item,
-                &format!("cannot be read, so that the task cannot be run: {error}"),
+                &format!("cannot be read, so that the task cannot be run: {shown}"),
             ));
             ParameterType::Unreadable {
                 text: text.to_owned(),
-                reason: error.to_string(),
+                reason,
             }
         }
     })
 }
 
-fn default_mismatch(
-    item: &Item<'_>,
-    data_type: &DataType,
-    parameter: &Parameter,
-    aliases: &TypeAliases,
-) -> Option<Lint> {
-    let default = parameter.default.as_ref()?;
+/// What is odd about the default of `parameter`.
+fn default_mismatch(parameter: &Parameter, aliases: &TypeAliases) -> Option<Lint> {
+    let (ParameterType::Typed(data_type), Some(default)) = (&parameter.kind, &parameter.default)
+    else {
+        return None;
+    };
     let mismatch = data_type
         .mismatches("", default, aliases, parameter.sensitive)
         .into_iter()
         .next()?;
     Some(Lint {
-        place: format!("{}.default", item.place),
+        place: format!("parameters.{}.default", parameter.name),
         text: format!("does not fit the type: {mismatch}"),
     })
 }

@@ -11,7 +11,13 @@ fn read(text: &str) -> (Metadata, Vec<Lint>) {
 }
 
 fn lints(text: &str) -> Vec<String> {
-    read(text).1.iter().map(ToString::to_string).collect()
+    let (metadata, lints) = read(text);
+    let defaults = metadata.lint_defaults(&TypeAliases::builtin());
+    lints
+        .iter()
+        .chain(&defaults)
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn refusal(text: &str) -> String {
@@ -179,6 +185,26 @@ fn a_parameter_typed_sensitive_is_sensitive() {
         .map(|parameter| parameter.name.as_str())
         .collect();
     assert_eq!(sensitive, ["a", "b", "c", "e"]);
+}
+
+#[test]
+fn a_task_has_a_limit_of_patterns() {
+    let metadata = |parameters: usize| {
+        let parameter = |index: usize| {
+            let patterns = vec!["/a/"; 64].join(", ");
+            (
+                format!("p{index}"),
+                serde_json::json!({"type": format!("Pattern[{patterns}]")}),
+            )
+        };
+        let parameters: serde_json::Map<_, _> = (0..parameters).map(parameter).collect();
+        serde_json::json!({ "parameters": parameters }).to_string()
+    };
+    assert!(read(&metadata(4)).1.is_empty());
+    assert_eq!(
+        refusal(&metadata(5)),
+        "the types of the parameters have 320 patterns, of at most 256"
+    );
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub(super) struct TaskFiles {
     pub(super) executables: Vec<String>,
 }
 
-/// The tasks that `paths` hold, and a lint for every metadata file whose name is no task's.
+/// The tasks that `paths` hold, and a lint for every metadata file whose name is no task's, and for every file whose
+/// name would be one if it were shorter.
 pub(super) fn discover<'a>(
     module: &ModuleName,
     paths: impl Iterator<Item = &'a String>,
@@ -36,12 +37,17 @@ pub(super) fn discover<'a>(
         }
         // Other files with such names may serve as implementations; metadata without a task serves nobody.
         let Some(name) = short_name(module, stem) else {
-            if extension == "json" {
-                lints.push(Lint {
-                    place: Shown(path).to_string(),
-                    text: "is metadata, and its name is not a task's".to_owned(),
-                });
-            }
+            let text = if is_too_long(stem) {
+                "is no task: its name is longer than 64 characters"
+            } else if extension == "json" {
+                "is metadata, and its name is not a task's"
+            } else {
+                continue;
+            };
+            lints.push(Lint {
+                place: Shown(path).to_string(),
+                text: text.to_owned(),
+            });
             continue;
         };
         let task = tasks.entry(name).or_default();
@@ -52,6 +58,16 @@ pub(super) fn discover<'a>(
         }
     }
     (tasks, lints)
+}
+
+/// Whether all that keeps a name from being a task's is its length.
+fn is_too_long(stem: &str) -> bool {
+    let (beginning, rest) = stem.split_at_checked(1).unwrap_or(("", stem));
+    let is_long = beginning.parse::<ModuleName>().is_ok() && stem.parse::<ModuleName>().is_err();
+    is_long
+        && rest
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// A file name without its last extension, and that extension without the dot. A leading dot begins no extension.

@@ -11,7 +11,7 @@ use super::{Module, TaskDefinition, TaskError};
 use crate::asks::{Overlay, ReadAsksError};
 use crate::metadata::{Lint, Metadata, is_plain_path};
 use crate::nearest::nearest;
-use crate::types::TypeAliases;
+use crate::types::{AliasError, TooManyAliases, TypeAliases};
 
 /// How many tasks a module may have.
 pub const TASKS_MAX: usize = 4096;
@@ -45,6 +45,9 @@ pub enum OpenModuleError {
         /// How many there may be.
         max: usize,
     },
+    /// There are more type aliases than are ever read.
+    #[error("the module has {0}")]
+    TooManyAliases(TooManyAliases),
     /// The overlay cannot be understood, so that nobody knows what its tasks would ask for.
     #[error("`host/asks.json` cannot be used")]
     Overlay(#[source] ReadAsksError),
@@ -241,39 +244,28 @@ fn read_aliases(
         .collect();
     within("type alias files", paths.len(), ALIAS_FILES_MAX)?;
     let mut texts = Vec::with_capacity(paths.len());
+    let left_out = |path: &str, why: &dyn std::fmt::Display| Lint {
+        place: Shown(path).to_string(),
+        text: format!("is left out: {why}"),
+    };
     for (path, alias_path) in paths {
         let bytes = read(path).map_err(|source| OpenModuleError::Unread {
             path: path.clone(),
             source,
         })?;
-        let Ok(text) = String::from_utf8(bytes) else {
-            lints.push(Lint {
-                place: Shown(path).to_string(),
-                text: "is not UTF-8 and is left out".to_owned(),
-            });
-            continue;
-        };
-        match TypeAliases::with_module_types(std::iter::once((alias_path.as_str(), text.as_str())))
-        {
-            Ok(_) => texts.push((alias_path, text)),
-            Err(error) => {
-                lints.push(Lint {
-                    place: Shown(path).to_string(),
-                    text: format!("is left out: {error}"),
-                });
-            }
+        match String::from_utf8(bytes) {
+            Ok(text) => texts.push((path, alias_path, text)),
+            Err(_) => lints.push(left_out(path, &"it is not UTF-8")),
         }
     }
     let all = texts
         .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()));
-    Ok(TypeAliases::with_module_types(all).unwrap_or_else(|error| {
-        lints.push(Lint {
-            place: "types".to_owned(),
-            text: format!("is left out as a whole: {error}"),
-        });
-        TypeAliases::builtin()
-    }))
+        .map(|(_, path, text)| (path.as_str(), text.as_str()));
+    let mut refused = |alias: &str, error: AliasError| {
+        let path = texts.iter().find(|(_, known, _)| known == alias);
+        lints.push(left_out(path.map_or(alias, |(path, ..)| path), &error));
+    };
+    TypeAliases::with_module_types(all, &mut refused).map_err(OpenModuleError::TooManyAliases)
 }
 
 /// The path that begins with the module's name, as the alias in the file does; `None` for every other file.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::*;
+use crate::types::DataType;
 
 const PRIVATE: &str = r#"{"private": true}"#;
 
@@ -269,7 +270,11 @@ fn an_overlay_gives_asks_to_a_module_that_stays_as_it_is() {
             .iter()
             .map(|ask| ask.template.to_string())
             .collect();
-        (texts.join(" "), task.asks_origin, task.lints.len())
+        (
+            texts.join(" "),
+            task.asks_origin,
+            task.lints(module.aliases()).len(),
+        )
     };
     assert_eq!(
         asks("service"),
@@ -319,13 +324,77 @@ fn type_aliases_come_from_every_module_of_the_bundle() {
     let places: Vec<_> = module
         .find("service")
         .expect("a task")
-        .lints
-        .iter()
-        .map(|lint| &lint.place)
+        .lints(module.aliases())
+        .into_iter()
+        .map(|lint| lint.place)
         .collect();
     assert_eq!(places, ["parameters.bad.default"]);
     let lints: Vec<_> = module.lints().iter().map(|lint| &lint.place).collect();
     assert_eq!(lints, ["types/broken.pp"]);
+}
+
+/// One alias that could not be used once took all others with it.
+#[test]
+fn an_alias_that_cannot_be_used_leaves_the_others_alone() {
+    let module = module(&[
+        ("tasks/init.sh", ""),
+        (
+            "types/one.pp",
+            "type Service::One = Variant[Service::Two, String]",
+        ),
+        ("types/two.pp", "type Service::Two = Service::One"),
+        ("types/port.pp", "type Service::Port = Integer[1, 10]"),
+        (
+            "host/modules/service/types/port.pp",
+            "type Service::Port = String",
+        ),
+    ]);
+    let port: DataType = "Service::Port".parse().expect("a type");
+    assert_ne!(
+        port.accepts(&5.into(), module.aliases()),
+        port.accepts(&"a".into(), module.aliases())
+    );
+    assert_eq!(module.aliases().unusable().count(), 2);
+    let lints: Vec<_> = module.lints().iter().map(ToString::to_string).collect();
+    assert_eq!(lints.len(), 1, "{lints:?}");
+    assert!(
+        lints[0].ends_with(
+            "` is left out: `service/types/port.pp` defines `Service::Port` a second time"
+        ),
+        "{lints:?}"
+    );
+}
+
+#[test]
+fn too_many_aliases_refuse_the_module() {
+    let texts: Vec<_> = (0..2_049)
+        .map(|index| {
+            (
+                format!("types/a{index}.pp"),
+                format!("type Service::A{index} = String"),
+            )
+        })
+        .collect();
+    let files: Vec<_> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    assert_eq!(
+        open(&files).expect_err("too many").to_string(),
+        "the module has more than 2048 type aliases, or 65536 parts in their types"
+    );
+}
+
+/// Each run once compiled the patterns of all defaults of all tasks of its module.
+#[test]
+fn opening_a_module_compiles_no_pattern() {
+    let metadata =
+        r#"{"parameters": {"x": {"type": "Pattern[/\\A\\p{L}{1,200}\\z/]", "default": "1"}}}"#;
+    let module = module(&[("tasks/init.sh", ""), ("tasks/init.json", metadata)]);
+    let task = module.find("service").expect("a task");
+    assert!(!module.aliases().has_compiled());
+    assert_eq!(task.lints(module.aliases()).len(), 1);
+    assert!(!module.aliases().has_compiled());
 }
 
 #[test]
@@ -359,10 +428,20 @@ fn metadata_under_a_name_of_no_task_is_a_lint() {
         ("tasks/init.sh", ""),
         ("tasks/my-task.json", "{}"),
         ("tasks/sub/other.json", "{}"),
+        (&format!("tasks/{}.sh", "a".repeat(65)), ""),
+        (&format!("tasks/{}.sh", "A".repeat(65)), ""),
+        (&format!("tasks/{}.sh", "a".repeat(64)), ""),
     ]);
     let lints: Vec<_> = module.lints().iter().map(ToString::to_string).collect();
     assert_eq!(
         lints,
-        ["`tasks/my-task.json` is metadata, and its name is not a task's"]
+        [
+            format!(
+                "`tasks/{}.sh` is no task: its name is longer than 64 characters",
+                "a".repeat(65)
+            ),
+            "`tasks/my-task.json` is metadata, and its name is not a task's".to_owned(),
+        ]
     );
+    assert_eq!(module.tasks().count(), 2);
 }

@@ -38,19 +38,151 @@ fn one_object_is_the_value_and_anything_else_is_output() {
     }
 }
 
+/// Members of an object that a parser may stumble over: half of a surrogate pair, numbers without a place on the
+/// line, deep nesting, words that are no JSON, a key of the parser's own.
+fn stumbling_blocks() -> Vec<String> {
+    let nested = |levels: usize| format!("\"a\": {}{}", "[".repeat(levels), "]".repeat(levels));
+    vec![
+        r#""a": "\udce9""#.to_owned(),
+        r#""a": "\ud83d \ude00""#.to_owned(),
+        "\"a\": 1e999".to_owned(),
+        "\"a\": -1e999".to_owned(),
+        "\"a\": 123456789012345678901234567890".to_owned(),
+        "\"a\": NaN".to_owned(),
+        "\"a\": 017".to_owned(),
+        r#""a": {"$serde_json::private::Number": "x"}"#.to_owned(),
+        nested(70),
+        nested(RESULT_DEPTH_MAX - 1),
+        nested(RESULT_DEPTH_MAX),
+        nested(200),
+        nested(100_000),
+    ]
+}
+
+/// An object that could not be read was once kept as text: its error was no failure.
 #[test]
-fn what_is_nested_too_deeply_is_output() {
-    let nested = |levels: usize| format!("{{\"a\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
-    assert!(
-        read(&nested(RESULT_DEPTH_MAX - 1), "", 0)
-            .value
-            .contains_key("a")
-    );
-    for levels in [RESULT_DEPTH_MAX, 100_000] {
-        assert!(
-            read(&nested(levels), "", 0).value.contains_key(OUTPUT),
-            "{levels}"
+fn an_error_is_a_failure_whatever_stands_beside_it() {
+    for block in stumbling_blocks() {
+        for text in [
+            format!(r#"{{{block}, "_error": {{"msg": "it broke"}}}}"#),
+            format!(r#" {{"\u005ferror": {{"msg": "it broke"}}, {block}}}"#),
+        ] {
+            let result = read(&text, "", 0);
+            assert!(!result.success, "{text:.60}");
+            let msg = result.error.expect("an error").msg;
+            let is_told = msg == "it broke" || msg.contains("result cannot be read: ");
+            assert!(is_told, "{text:.60}: {msg}");
+        }
+    }
+}
+
+/// An object that could not be read was once kept as text: its secret was shown and stored.
+#[test]
+fn a_secret_is_withheld_whatever_stands_beside_it() {
+    for block in stumbling_blocks() {
+        for text in [
+            format!(r#"{{{block}, "_sensitive": {{"password": "hunter2"}}}}"#),
+            format!("\u{feff}\n{{\"\\u005fsensitive\": \"hunter2\", {block}}}"),
+        ] {
+            for result in [
+                read(&text, "", 0),
+                read(&text, "", 1),
+                TaskResult::stopped(text.as_bytes(), "host/limit", "stopped"),
+            ] {
+                assert!(result.sensitive, "{text:.60}");
+                let public = Value::Object(result.public_value()).to_string();
+                assert!(!public.contains("hunter2"), "{public:.200}");
+                assert!(!format!("{result:?}").contains("hunter2"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_beginning_of_an_object_with_a_secret_is_withheld() {
+    let whole = r#"{"id": 1, "_sensitive": {"password": "hunter2"}, "note": "é"}"#;
+    for end in (whole.find("hunter2").expect("a secret") + 1)..whole.len() {
+        let part = &whole.as_bytes()[..end];
+        let task: TaskName = "demo".parse().expect("a task name");
+        for result in [
+            TaskResult::read(&task, part, b"", 0),
+            TaskResult::stopped(part, "host/limit", "stopped"),
+        ] {
+            assert!(result.sensitive && !result.success, "{end}");
+            assert!(!result.value.contains_key(OUTPUT), "{end}");
+        }
+    }
+}
+
+#[test]
+fn an_object_that_cannot_be_read_fails_the_run_and_is_kept() {
+    let deep = format!("{{\"a\": {}{}}}", "[".repeat(100), "]".repeat(100));
+    let cases = [
+        (
+            "{\"a\": NaN}",
+            0,
+            "The task's result cannot be read: not JSON at line 1, column 7",
+        ),
+        (
+            "{\"a\": NaN}",
+            3,
+            "The task failed with exit code 3, and its result cannot be read: not JSON at line 1, column 7",
+        ),
+        (
+            &deep,
+            0,
+            "The task's result cannot be read: nested more than 100 levels deep",
+        ),
+    ];
+    for (stdout, code, msg) in cases {
+        let result = read(stdout, "", code);
+        assert_eq!(result.value.get(OUTPUT), Some(&json!(stdout)));
+        assert_eq!(result.error.expect("an error").msg, msg);
+        assert!(!result.sensitive);
+    }
+}
+
+#[test]
+fn what_other_runners_read_is_read() {
+    let nested = format!("{{\"a\": {}{}}}", "[".repeat(99), "]".repeat(99));
+    for text in [
+        &nested,
+        "{\"a\": 1e999}",
+        "{\"a\": 123456789012345678901234567890.5}",
+        "{\"a\": -0, \"b\": 1.10, \"c\": 18446744073709551616}",
+    ] {
+        let result = read(text, "", 0);
+        assert!(result.success, "{text}");
+        assert_eq!(
+            value(&result).to_string(),
+            text.replace(": ", ":")
+                .replace(", ", ",")
+                .replace("1e999", "1e+999")
         );
+    }
+    let mended = read(r#"{"file": "caf\udce9", "smile": "\ud83d\ude00"}"#, "", 0);
+    assert!(mended.success);
+    assert_eq!(
+        value(&mended),
+        json!({"file": "caf\u{fffd}", "smile": "\u{1f600}"})
+    );
+    assert_eq!(value(&read("\u{feff}{\"a\": 1}", "", 0)), json!({"a": 1}));
+}
+
+#[test]
+fn text_in_braces_is_output() {
+    for text in [
+        "{",
+        "{ echo; }",
+        "{'a': 1}",
+        "{\"a\" => 1}",
+        "{\"a\": 1",
+        "{\"a\": \"\n\"}",
+        "{\"a\": 1}\n{\"a\": 2}",
+    ] {
+        let result = read(text, "", 0);
+        assert!(result.success && !result.sensitive, "{text}");
+        assert_eq!(value(&result), json!({"_output": text}));
     }
 }
 
@@ -165,6 +297,8 @@ fn output_that_is_not_utf8_is_a_failure() {
         "The task result contained invalid UTF-8 on stdout"
     );
     assert_eq!(error.kind, "puppetlabs.tasks/task-error");
+    assert!(!result.sensitive);
+    assert!(TaskResult::read(&task, b"{\"_sensitive\": \"\xff\"}", b"", 0).sensitive);
 }
 
 #[test]
@@ -192,14 +326,45 @@ fn a_sensitive_result_is_redacted_at_the_top_only() {
     assert!(!read("{}", "", 0).sensitive);
 }
 
+/// Objects in which the keys that mean something are as likely as others.
+fn members() -> impl Strategy<Value = Map<String, Value>> {
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        any::<String>().prop_map(|text| json!({"msg": text, "kind": "demo/no"})),
+        any::<String>().prop_map(|text| json!([{"_error": text, "_sensitive": text}])),
+    ];
+    let key = prop::sample::select(vec![ERROR, SENSITIVE, OUTPUT, "a", "é\"\\"]);
+    prop::collection::vec((key.prop_map(str::to_owned), value), 0..5)
+        .prop_map(|members| members.into_iter().collect())
+}
+
 proptest! {
     #[test]
-    fn success_is_exit_zero_and_no_error(stdout in prop::collection::vec(any::<u8>(), 0..64), code in 0..3_i32) {
-        let task: TaskName = "demo".parse().expect("a task name");
-        let result = TaskResult::read(&task, &stdout, b"", code);
-        prop_assert_eq!(result.success, code == 0 && str::from_utf8(&stdout).is_ok());
+    fn success_is_exit_zero_and_no_error(members in members(), code in 0..3_i32) {
+        let text = Value::Object(members.clone()).to_string();
+        let result = read(&text, "", code);
+        let says_error = members.get(ERROR).is_some_and(|error| !error.is_null());
+        prop_assert_eq!(result.success, code == 0 && !says_error);
         prop_assert_eq!(result.success, result.error.is_none());
         prop_assert_eq!(result.success, !result.value.contains_key(ERROR));
+        prop_assert_eq!(result.sensitive, members.contains_key(SENSITIVE));
+        for (key, value) in members.iter().filter(|(key, _)| *key != ERROR) {
+            prop_assert_eq!(result.value.get(key), Some(value));
+        }
+        let public = result.public_value();
+        prop_assert!(public.get(SENSITIVE).is_none_or(|secret| secret == REDACTED));
+    }
+
+    #[test]
+    fn any_bytes_are_a_result(stdout in prop::collection::vec(any::<u8>(), 0..64), code in 0..3_i32) {
+        let task: TaskName = "demo".parse().expect("a task name");
+        let result = TaskResult::read(&task, &stdout, b"", code);
+        prop_assert_eq!(result.success, result.error.is_none());
+        let is_text = str::from_utf8(&stdout).is_ok_and(|text| !text.trim_start().starts_with('{'));
+        prop_assert!(!is_text || result.success == (code == 0));
     }
 
     #[test]

@@ -1,25 +1,30 @@
 //! Decides whether a JSON value is an instance of a type.
 //!
 //! Aliases are resolved here, so recursive ones work. Depth and the number of steps are limited; a value
-//! that passes a limit is not accepted.
+//! that passes a limit is not accepted. A step is about what it costs to ask whether a number fits; what
+//! costs more is charged more, before it is done.
 
 use serde_json::{Number, Value};
 
 use super::DataType;
 use super::alias::{Resolved, TypeAliases};
 use super::kind::{Field, Kind, Presence, Size};
+use super::pattern::Pattern;
+use crate::number;
 
 /// How deeply types, aliases and values may be followed together.
 const DEPTH_MAX: u32 = 256;
-/// How many questions "does this value fit this type" one check may ask.
-const STEPS_MAX: u32 = 4_000_000;
+/// How many steps one check may take.
+const STEPS_MAX: usize = 8_000_000;
+/// How many bytes of a text are gone over in one step, where it is only counted.
+const STEP_TEXT_BYTES: usize = 64;
 
 /// One check of one value, with its limits.
 #[derive(Debug)]
 pub(super) struct Matcher<'a> {
     pub(super) aliases: &'a TypeAliases,
     depth: u32,
-    steps: u32,
+    steps: usize,
 }
 
 impl<'a> Matcher<'a> {
@@ -33,14 +38,21 @@ impl<'a> Matcher<'a> {
 
     /// Counts one step down; `None` when a limit is passed. Each success is paired with [`Self::leave`].
     pub(super) fn enter(&mut self) -> Option<()> {
-        if self.depth >= DEPTH_MAX || self.steps >= STEPS_MAX {
+        if self.depth >= DEPTH_MAX {
             // Once passed, everything is refused, or a `Variant` would go on with its other types.
             self.steps = STEPS_MAX;
+        }
+        if !self.may_take(1) {
             return None;
         }
         self.depth += 1;
-        self.steps += 1;
         Some(())
+    }
+
+    /// Counts steps; `false` when there are more than are left.
+    fn may_take(&mut self, steps: usize) -> bool {
+        self.steps = self.steps.saturating_add(steps).min(STEPS_MAX);
+        !self.is_exhausted()
     }
 
     pub(super) fn leave(&mut self) {
@@ -73,25 +85,25 @@ impl<'a> Matcher<'a> {
             Kind::Boolean(wanted) => value
                 .as_bool()
                 .is_some_and(|value| wanted.is_none_or(|wanted| wanted == value)),
-            Kind::Integer(bounds) => value
-                .as_number()
-                .and_then(integer)
+            Kind::Integer(bounds) => self
+                .number(value)
+                .and_then(number::whole)
                 .is_some_and(|number| bounds.contains(number)),
-            Kind::Float(bounds) => value
-                .as_number()
-                .and_then(float)
+            Kind::Float(bounds) => self
+                .number(value)
+                .and_then(number::float)
                 .is_some_and(|number| bounds.contains(number)),
             Kind::String(size) => value
                 .as_str()
-                .is_some_and(|text| size.contains(text.chars().count())),
+                .is_some_and(|text| size.is_all() || self.has_size(*size, text)),
             Kind::Enum {
                 values,
                 ignore_case,
-            } => value
-                .as_str()
-                .is_some_and(|text| is_one_of(values, *ignore_case, text)),
+            } => value.as_str().is_some_and(|text| {
+                self.may_take(values.len()) && is_one_of(values, *ignore_case, text)
+            }),
             Kind::Pattern(patterns) => value.as_str().is_some_and(|text| {
-                patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(text))
+                patterns.is_empty() || patterns.iter().any(|pattern| self.matches(pattern, text))
             }),
             Kind::Collection(size) => match value {
                 Value::Array(items) => size.contains(items.len()),
@@ -128,13 +140,32 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// The number that the value is, once its digits are paid for.
+    fn number<'v>(&mut self, value: &'v Value) -> Option<&'v Number> {
+        let number = value.as_number()?;
+        self.may_take(number.as_str().len() / STEP_TEXT_BYTES)
+            .then_some(number)
+    }
+
+    fn has_size(&mut self, size: Size, text: &str) -> bool {
+        self.may_take(text.len() / STEP_TEXT_BYTES) && size.contains(text.chars().count())
+    }
+
+    /// Whether the pattern occurs in the text; one that does not compile occurs nowhere.
+    fn matches(&mut self, pattern: &Pattern, text: &str) -> bool {
+        let Ok(compiled) = self.aliases.patterns().compiled(pattern) else {
+            return false;
+        };
+        self.may_take(compiled.steps(text)) && compiled.is_match(text)
+    }
+
     /// Without an element type everything one can iterate over, else only lists of such elements.
     fn accepts_iterable(&mut self, element: &DataType, value: &Value) -> bool {
         match value {
             Value::Array(items) => items.iter().all(|item| self.accepts(element, item)),
             _ if *element != DataType::ANY => false,
             Value::String(_) | Value::Object(_) => true,
-            Value::Number(number) => integer(number).is_some_and(|number| number >= 0),
+            Value::Number(number) => number::whole(number).is_some_and(|number| number >= 0),
             _ => false,
         }
     }
@@ -203,19 +234,6 @@ pub(super) fn tuple_pairs<'t, 'v>(
         .iter()
         .chain(std::iter::repeat_with(move || last).map_while(|last| last));
     types.zip(items)
-}
-
-/// A JSON number without fraction or exponent; `1.0` is none.
-pub(super) fn integer(number: &Number) -> Option<i128> {
-    number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from))
-}
-
-/// A JSON number with a fraction or an exponent; `1` is none.
-pub(super) fn float(number: &Number) -> Option<f64> {
-    number.as_f64().filter(|_| number.is_f64())
 }
 
 fn is_one_of(values: &[String], ignore_case: bool, text: &str) -> bool {

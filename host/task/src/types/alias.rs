@@ -2,24 +2,32 @@
 //!
 //! A module's alias is read from `<module>/types/<name>.pp`, where it must have the name that its path
 //! demands. A module's own alias goes before a built-in one of the same name. Recursion is legal where a
-//! list or hash lies in between; an alias that is nothing but itself is refused.
+//! list or hash lies in between; an alias that is nothing but itself cannot be used.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod circle;
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::Arc;
 
 use super::DataType;
-use super::error::{AliasError, TypeError};
+use super::error::{AliasError, TooManyAliases, TypeError};
 use super::kind::Kind;
 use super::lex::{self, Token};
+use super::pattern::Patterns;
 use super::{build, stdlib};
 
 /// How many aliases the modules of a bundle may define.
 const ALIASES_MAX: usize = 2_048;
+/// How many parts their types may have together, so that whoever visits all of them is soon done.
+const PARTS_SUM_MAX: usize = 65_536;
 
 /// The named types that a data type may refer to.
 #[derive(Clone, Debug, Default)]
 pub struct TypeAliases {
     /// By the name in lower case.
-    modules: BTreeMap<String, Definition>,
+    modules: Arc<BTreeMap<String, Definition>>,
+    patterns: Arc<Patterns>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,30 +54,85 @@ impl TypeAliases {
 
     /// The built-in aliases and those of module files, given as (path, text).
     ///
-    /// Paths are those of the bundle from the module's name on, such as `mymod/types/port.pp`.
+    /// Paths are those of the bundle from the module's name on, such as `mymod/types/port.pp`. `refused` is told of
+    /// each file that is not the alias that its path says, or defines a name a second time; such a file is left out. A
+    /// definition that is not understood, or is defined by itself, is no error: its alias accepts nothing, and is
+    /// listed by [`Self::unusable`].
     ///
     /// # Errors
     ///
-    /// [`AliasError`] if a file is not the alias that its path says, a name is defined twice, an alias is
-    /// defined by itself, or there are more than 2,048. A definition that is not understood is no error
-    /// here: its alias accepts nothing, and is listed by [`Self::unusable`].
+    /// [`TooManyAliases`] if there are more than 2,048, or more than 65,536 parts in their types.
     pub fn with_module_types<'a>(
         files: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, AliasError> {
-        let mut aliases = Self::default();
+        refused: &mut dyn FnMut(&str, AliasError),
+    ) -> Result<Self, TooManyAliases> {
+        let mut modules = BTreeMap::new();
+        let mut parts = 0;
         for (path, text) in files {
-            aliases.add(path, text)?;
+            let definition = match define(path, text) {
+                Ok(definition) => definition,
+                Err(error) => {
+                    refused(path, error);
+                    continue;
+                }
+            };
+            parts += definition.parts();
+            if modules.len() >= ALIASES_MAX || parts > PARTS_SUM_MAX {
+                return Err(TooManyAliases {
+                    aliases_max: ALIASES_MAX,
+                    parts_max: PARTS_SUM_MAX,
+                });
+            }
+            match modules.entry(definition.name.to_ascii_lowercase()) {
+                Entry::Vacant(place) => drop(place.insert(definition)),
+                Entry::Occupied(_) => {
+                    let (path, name) = (path.to_owned(), definition.name);
+                    refused(&path.clone(), AliasError::Twin { path, name });
+                }
+            }
         }
-        match aliases
-            .modules
-            .values()
-            .find(|definition| aliases.is_circular(definition))
-        {
-            Some(definition) => Err(AliasError::Circle {
-                name: definition.name.clone(),
-            }),
-            None => Ok(aliases),
+        Ok(Self::of(modules).without_circles())
+    }
+
+    /// The same aliases, those of circles made unusable.
+    fn without_circles(self) -> Self {
+        let circular = circle::find(&self);
+        if circular.is_empty() {
+            return self;
         }
+        let mut modules = Arc::unwrap_or_clone(self.modules);
+        for (name, error) in circular {
+            if let Some(definition) = modules.get_mut(&name) {
+                definition.meaning = Err(error);
+            }
+        }
+        Self::of(modules)
+    }
+
+    fn of(modules: BTreeMap<String, Definition>) -> Self {
+        Self {
+            modules: Arc::new(modules),
+            patterns: Arc::default(),
+        }
+    }
+
+    /// The same aliases, with patterns that count apart from those of others.
+    pub(crate) fn with_own_patterns(&self) -> Self {
+        Self {
+            modules: Arc::clone(&self.modules),
+            patterns: Arc::default(),
+        }
+    }
+
+    /// Whether any pattern was compiled for types with these aliases.
+    #[cfg(test)]
+    pub(crate) fn has_compiled(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
+    /// Where the patterns of types with these aliases are compiled.
+    pub(super) fn patterns(&self) -> &Patterns {
+        &self.patterns
     }
 
     /// The module aliases whose definitions are not understood, by name, and why.
@@ -149,54 +212,33 @@ impl TypeAliases {
         }
         None
     }
+}
 
-    fn add(&mut self, path: &str, text: &str) -> Result<(), AliasError> {
-        let want = name_of(path)?;
-        let (have, meaning) = read(path, text, &want)?;
-        if !have.eq_ignore_ascii_case(&want) {
-            return Err(AliasError::Name {
-                path: path.to_owned(),
-                have,
-                want,
-            });
+impl Definition {
+    /// How many types stand in this one, itself included.
+    fn parts(&self) -> usize {
+        let mut waiting: Vec<&DataType> = self.meaning.iter().collect();
+        let mut parts = 0;
+        while let Some(part) = waiting.pop() {
+            parts += 1;
+            waiting.extend(part.parts());
         }
-        if self.modules.len() >= ALIASES_MAX {
-            return Err(AliasError::TooMany {
-                aliases_max: ALIASES_MAX,
-            });
-        }
-        let definition = Definition {
-            name: have.clone(),
-            meaning,
-        };
-        match self.modules.insert(have.to_ascii_lowercase(), definition) {
-            Some(_) => Err(AliasError::Twin {
-                path: path.to_owned(),
-                name: have,
-            }),
-            None => Ok(()),
-        }
+        parts
     }
+}
 
-    /// Whether the alias leads back to itself without looking into the value in between.
-    fn is_circular(&self, definition: &Definition) -> bool {
-        let mut waiting: Vec<&DataType> = definition.meaning.iter().collect();
-        let mut names = BTreeSet::new();
-        while let Some(current) = waiting.pop() {
-            waiting.extend(current.same_value_parts());
-            let Kind::Alias(name) = &current.kind else {
-                continue;
-            };
-            if name.eq_ignore_ascii_case(&definition.name) {
-                return true;
-            }
-            if names.insert(name.to_ascii_lowercase())
-                && let Resolved::Type(next) = self.resolve(name)
-            {
-                waiting.push(next);
-            }
-        }
-        false
+/// The alias of one file.
+fn define(path: &str, text: &str) -> Result<Definition, AliasError> {
+    let want = name_of(path)?;
+    let (name, meaning) = read(path, text, &want)?;
+    if name.eq_ignore_ascii_case(&want) {
+        Ok(Definition { name, meaning })
+    } else {
+        Err(AliasError::Name {
+            path: path.to_owned(),
+            have: name,
+            want,
+        })
     }
 }
 

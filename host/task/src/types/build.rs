@@ -86,15 +86,7 @@ const PATTERNS_MAX: usize = 64;
 /// The type that tokens denote; `end` is the offset at which their text ends.
 pub(super) fn read(tokens: &[Placed], end: usize) -> Result<DataType, TypeError> {
     let wanted = data_type(&expression::expression(tokens, end)?)?;
-    let mut patterns = 0;
-    let mut waiting = vec![&wanted];
-    while let Some(part) = waiting.pop() {
-        if let Kind::Pattern(found) = &part.kind {
-            patterns += found.len();
-        }
-        waiting.extend(part.parts());
-    }
-    if patterns > PATTERNS_MAX {
+    if wanted.patterns() > PATTERNS_MAX {
         return Err(TypeError::TooManyPatterns {
             patterns_max: PATTERNS_MAX,
         });

@@ -5,13 +5,13 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use host_core::Shown;
 use serde_json::{Map, Value};
 
 use super::DataType;
 use super::accept::{self, Matcher};
 use super::alias::{Resolved, TypeAliases};
 use super::kind::{Field, Kind, Size};
+use super::shown::ShownType;
 use super::wording::{Actual, Wording};
 
 /// How many reasons are given for one value.
@@ -23,16 +23,14 @@ static UNDEF: DataType = DataType::new(Kind::Undef);
 
 /// One reason why a value is not an instance of a type: a sentence in Puppet's words, without a full stop.
 ///
-/// Types and values are foreign text, so whatever could deceive a reader is printed escaped. Backslashes
-/// are not doubled, unlike by [`Shown`], since patterns are full of them: do not escape it once more.
+/// Types and values are foreign text, so whatever could deceive a reader is printed escaped, with backslashes as
+/// they are: do not escape it once more.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mismatch(String);
 
 impl Display for Mismatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut pieces = self.0.split('\\');
-        pieces.next().map_or(Ok(()), |first| Shown(first).fmt(f))?;
-        pieces.try_for_each(|piece| write!(f, "\\{}", Shown(piece)))
+        ShownType(&self.0).fmt(f)
     }
 }
 
@@ -117,8 +115,8 @@ fn unusable(wanted: &DataType, aliases: &TypeAliases, wording: &Wording<'_>) -> 
             Resolved::Unknown => Some(wording.unresolved(name)),
         },
         Kind::Pattern(patterns) => patterns.iter().find_map(|pattern| {
-            let error = pattern.compiled().err()?;
-            Some(wording.unusable_pattern(&pattern.delimited(), error))
+            let error = aliases.patterns().compiled(pattern).err()?;
+            Some(wording.unusable_pattern(&pattern.delimited(), &error))
         }),
         _ => None,
     })
@@ -240,10 +238,14 @@ impl<'a> Describer<'a> {
         if self.matcher.accepts(wanted, value) {
             return Vec::new();
         }
-        let flaw = Flaw::Type {
-            expected: called.expected(wanted),
-            actual: Actual::of(value),
-            by_match: matches!(wanted.kind, Kind::Enum { .. } | Kind::Pattern(_)),
+        let flaw = if self.matcher.is_exhausted() {
+            Flaw::TooMuch
+        } else {
+            Flaw::Type {
+                expected: called.expected(wanted),
+                actual: Actual::of(value),
+                by_match: matches!(wanted.kind, Kind::Enum { .. } | Kind::Pattern(_)),
+            }
         };
         vec![Finding {
             path: path.to_vec(),

@@ -126,6 +126,12 @@ pub enum TypeError {
         /// The name.
         name: String,
     },
+    /// An alias is defined by itself, with no list or hash in between.
+    #[error("it is defined by itself: {path}")]
+    Circle {
+        /// The way from it back to it.
+        path: String,
+    },
     /// A pattern that cannot be used.
     #[error("the pattern at byte {offset} cannot be used")]
     Pattern {
@@ -165,6 +171,12 @@ pub enum PatternError {
         /// The compiler's words.
         reason: String,
     },
+    /// The compiled pattern would take too much memory together with the others.
+    #[error("the patterns need more than {max_bytes} bytes together, once compiled")]
+    TooMuch {
+        /// The limit.
+        max_bytes: usize,
+    },
     /// The compiled pattern would take too much memory.
     #[error("pattern needs more than {max_bytes} bytes once compiled")]
     TooLarge {
@@ -173,7 +185,7 @@ pub enum PatternError {
     },
 }
 
-/// Why type aliases cannot be taken from the files of a module.
+/// Why a type alias cannot be taken from a file of a module.
 ///
 /// A file of the right shape whose type is not understood is no such error: its alias accepts nothing,
 /// and [`super::TypeAliases::unusable`] lists it, so that one odd alias does not disable a whole module.
@@ -212,16 +224,14 @@ pub enum AliasError {
         /// The name.
         name: String,
     },
-    /// The alias is defined by itself, with nothing in between.
-    #[error("the type alias `{name}` is defined by itself")]
-    Circle {
-        /// The name.
-        name: String,
-    },
-    /// There are too many aliases.
-    #[error("there are more than {aliases_max} type aliases")]
-    TooMany {
-        /// The limit.
-        aliases_max: usize,
-    },
+}
+
+/// There are more aliases than are ever read, or more in them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("more than {aliases_max} type aliases, or {parts_max} parts in their types")]
+pub struct TooManyAliases {
+    /// How many aliases there may be.
+    pub aliases_max: usize,
+    /// How many parts their types may have together.
+    pub parts_max: usize,
 }

@@ -23,6 +23,7 @@ mod lex;
 mod pattern;
 mod print;
 mod ruby;
+mod shown;
 mod stdlib;
 #[cfg(test)]
 mod tests;
@@ -34,10 +35,13 @@ use serde_json::Value;
 
 pub use alias::TypeAliases;
 pub use describe::Mismatch;
-pub use error::{AliasError, PatternError, TypeError};
+pub(crate) use shown::{ShownType, chain};
+
+pub use error::{AliasError, PatternError, TooManyAliases, TypeError};
 
 use accept::Matcher;
 use kind::Kind;
+use pattern::Patterns;
 
 /// A Puppet data type, such as `Optional[String[1]]`.
 ///
@@ -86,6 +90,19 @@ impl DataType {
         describe::mismatches(self, path, value, aliases, sensitive)
     }
 
+    /// How many patterns the type has, without those of the aliases that it refers to.
+    pub(crate) fn patterns(&self) -> usize {
+        let mut waiting = vec![self];
+        let mut patterns = 0;
+        while let Some(part) = waiting.pop() {
+            if let Kind::Pattern(found) = &part.kind {
+                patterns += found.len();
+            }
+            waiting.extend(part.parts());
+        }
+        patterns
+    }
+
     /// Compiles each pattern in the type and in the aliases it refers to, as a lint would.
     ///
     /// # Errors
@@ -93,11 +110,14 @@ impl DataType {
     /// The first pattern that does not compile. Without this call it would be found when a value meets it,
     /// and accept nothing.
     pub fn compile(&self, aliases: &TypeAliases) -> Result<(), PatternError> {
+        let own = Patterns::default();
         let broken = aliases.search(self, |part| match &part.kind {
-            Kind::Pattern(patterns) => patterns.iter().find_map(|pattern| pattern.compiled().err()),
+            Kind::Pattern(patterns) => patterns
+                .iter()
+                .find_map(|pattern| own.compiled(pattern).err()),
             _ => None,
         });
-        broken.map_or(Ok(()), |error| Err(error.clone()))
+        broken.map_or(Ok(()), Err)
     }
 }
 

@@ -1,17 +1,31 @@
 //! One pattern of a `Pattern` or `Regexp` type: kept as written, translated at once, compiled when first used.
 //!
-//! Matching takes time linear in the value, whatever the pattern, and memory under a limit. A pattern that
-//! does not compile matches nothing.
+//! Compiled patterns belong to the [`Patterns`] of a module, which has each source once and all of them within a limit.
+//! Matching takes time linear in the value and in the compiled pattern. A pattern that does not compile matches
+//! nothing.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::{Regex, RegexBuilder};
 
 use super::error::PatternError;
 use super::ruby;
 
-/// How much memory one compiled pattern may take, in bytes.
-const COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// How much memory one compiled pattern may take, in bytes: enough for every Unicode letter some hundred times.
+const COMPILED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How much memory all compiled patterns of a module may take that one process uses, in bytes.
+const COMPILED_SUM_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// How much memory a pattern may take while it matches, in bytes, beyond what its size demands.
+const CACHE_BYTES_MAX: usize = 256 * 1024;
+
+/// The compiled size that matches one byte at the cost of one step, in bytes.
+const STEP_BYTES: usize = 4 * 1024;
+
+/// By which factor the size grows that is tried next.
+const SIZE_FACTOR: usize = 4;
 
 /// A pattern in Ruby's syntax.
 ///
@@ -20,7 +34,6 @@ const COMPILED_BYTES_MAX: usize = 256 * 1024;
 pub(super) struct Pattern {
     source: String,
     translated: String,
-    compiled: OnceLock<Result<Regex, PatternError>>,
 }
 
 impl Pattern {
@@ -28,23 +41,7 @@ impl Pattern {
     pub(super) fn new(source: &str) -> Result<Self, PatternError> {
         let source = unescape_slashes(source);
         let translated = ruby::translate(&source)?;
-        Ok(Self {
-            source,
-            translated,
-            compiled: OnceLock::new(),
-        })
-    }
-
-    /// Whether the pattern occurs anywhere in the text.
-    pub(super) fn is_match(&self, text: &str) -> bool {
-        self.compiled().is_ok_and(|regex| regex.is_match(text))
-    }
-
-    /// The compiled pattern.
-    pub(super) fn compiled(&self) -> Result<&Regex, &PatternError> {
-        self.compiled
-            .get_or_init(|| compile(&self.translated))
-            .as_ref()
+        Ok(Self { source, translated })
     }
 
     /// The pattern between slashes, as Puppet prints it.
@@ -77,6 +74,71 @@ impl PartialEq for Pattern {
     }
 }
 
+/// The compiled patterns of one module.
+#[derive(Debug, Default)]
+pub(super) struct Patterns(Mutex<Store>);
+
+#[derive(Debug, Default)]
+struct Store {
+    /// By the translated source.
+    compiled: BTreeMap<String, Result<Arc<Compiled>, PatternError>>,
+    /// How much memory they may take together.
+    bytes: usize,
+}
+
+/// A pattern ready to match.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    regex: Regex,
+    size_bytes: usize,
+}
+
+impl Patterns {
+    /// The compiled pattern.
+    pub(super) fn compiled(&self, pattern: &Pattern) -> Result<Arc<Compiled>, PatternError> {
+        // A panic of another thread leaves at worst one pattern out, which is compiled again.
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = store.compiled.get(&pattern.translated) {
+            return known.clone();
+        }
+        if store.bytes > COMPILED_SUM_BYTES_MAX - COMPILED_BYTES_MAX {
+            return Err(PatternError::TooMuch {
+                max_bytes: COMPILED_SUM_BYTES_MAX,
+            });
+        }
+        let compiled = compile(&pattern.translated).map(Arc::new);
+        store.bytes += match &compiled {
+            Ok(compiled) => compiled.size_bytes + CACHE_BYTES_MAX,
+            // What is too large took the time of a large one, though it keeps no memory.
+            Err(PatternError::TooLarge { .. }) => COMPILED_BYTES_MAX,
+            Err(_) => CACHE_BYTES_MAX,
+        };
+        let source = pattern.translated.clone();
+        store.compiled.insert(source, compiled.clone());
+        compiled
+    }
+}
+
+#[cfg(test)]
+impl Patterns {
+    pub(super) fn is_empty(&self) -> bool {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.compiled.is_empty()
+    }
+}
+
+impl Compiled {
+    /// Whether the pattern occurs anywhere in the text.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// How many steps it takes to match the text, at worst.
+    pub(super) fn steps(&self, text: &str) -> usize {
+        text.len().saturating_mul(self.size_bytes / STEP_BYTES)
+    }
+}
+
 /// Makes `\/` a plain slash, so that a pattern is the same whether it came from a literal or a string.
 fn unescape_slashes(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
@@ -95,22 +157,34 @@ fn unescape_slashes(source: &str) -> String {
     text
 }
 
-fn compile(translated: &str) -> Result<Regex, PatternError> {
-    let built = RegexBuilder::new(translated)
-        .size_limit(COMPILED_BYTES_MAX)
-        .dfa_size_limit(COMPILED_BYTES_MAX)
-        .build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => PatternError::TooLarge {
-            max_bytes: COMPILED_BYTES_MAX,
-        },
-        // The message draws the translated pattern over several lines; the last one says what is wrong.
-        other => {
-            let text = other.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            PatternError::Invalid {
-                reason: reason.trim_start_matches("error: ").to_owned(),
+/// Compiles a pattern within the smallest of a few sizes, since it does not tell its own.
+fn compile(translated: &str) -> Result<Compiled, PatternError> {
+    let mut size_bytes = STEP_BYTES;
+    loop {
+        let built = RegexBuilder::new(translated)
+            .size_limit(size_bytes)
+            .dfa_size_limit(CACHE_BYTES_MAX)
+            .build();
+        match built {
+            Ok(regex) => return Ok(Compiled { regex, size_bytes }),
+            Err(regex::Error::CompiledTooBig(_)) if size_bytes < COMPILED_BYTES_MAX => {
+                size_bytes = COMPILED_BYTES_MAX.min(size_bytes * SIZE_FACTOR);
             }
+            Err(error) => return Err(fault(&error)),
         }
-    })
+    }
+}
+
+fn fault(error: &regex::Error) -> PatternError {
+    if let regex::Error::CompiledTooBig(_) = error {
+        return PatternError::TooLarge {
+            max_bytes: COMPILED_BYTES_MAX,
+        };
+    }
+    // The message draws the translated pattern over several lines; the last one says what is wrong.
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    PatternError::Invalid {
+        reason: reason.trim_start_matches("error: ").to_owned(),
+    }
 }

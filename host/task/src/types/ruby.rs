@@ -7,7 +7,8 @@
 //! * `^` and `$` are the start and the end of the whole value, where Ruby stops at every line. A check such
 //!   as `/^[a-z]+$/` would otherwise accept `ok`, a newline and whatever follows.
 //! * `\Z` is the end of the value, where Ruby would let a newline follow.
-//! * `(?i)` folds single characters only.
+//! * `(?i)` folds single characters only, and in a bracket expression of ASCII members ASCII letters only: `[a-z]`
+//!   then takes neither the Kelvin sign nor the long s.
 //!
 //! The rest is Ruby's: `.` leaves out the newline, `\d \w \s \h` are ASCII, POSIX brackets and `\b` are
 //! Unicode, `(?m)` lets `.` match a newline, `(?i)` without a colon reaches over the following `|`.
@@ -16,6 +17,7 @@ mod brackets;
 mod escape;
 
 use super::error::PatternError;
+use brackets::Bracket;
 
 /// How deeply groups may be nested, and how deeply bracket expressions.
 const NESTING_MAX: usize = 64;
@@ -31,6 +33,7 @@ pub(super) fn translate(source: &str) -> Result<String, PatternError> {
         length: source.len(),
         out: String::with_capacity(source.len() + 16),
         groups: vec![Group::default()],
+        bracket: Bracket::default(),
     };
     translator.run()?;
     Ok(translator.out)
@@ -41,8 +44,15 @@ pub(super) fn translate(source: &str) -> Result<String, PatternError> {
 struct Group {
     /// Groups that were opened by `(?i)` inside it and end where it ends.
     inner: usize,
+    options: Options,
+}
+
+/// What `(?ix)` switches on or off, as far as the translation itself depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     /// Whether blanks and comments are ignored.
     extended: bool,
+    ignore_case: bool,
 }
 
 /// A character, or a set written as a bracket expression.
@@ -57,6 +67,7 @@ struct Translator {
     length: usize,
     out: String,
     groups: Vec<Group>,
+    bracket: Bracket,
 }
 
 impl Translator {
@@ -64,7 +75,7 @@ impl Translator {
         while let Some(c) = self.next() {
             match c {
                 '\\' => self.escape()?,
-                '[' => self.brackets(1)?,
+                '[' => self.brackets()?,
                 '(' => self.open()?,
                 ')' => self.close()?,
                 '^' => self.out.push_str("\\A"),
@@ -72,8 +83,10 @@ impl Translator {
                 '.' | '|' => self.out.push(c),
                 '*' | '+' | '?' => self.repeat(c)?,
                 '{' => self.interval()?,
-                '#' if self.extended() => while self.next().is_some_and(|c| c != '\n') {},
-                blank if self.extended() && blank.is_ascii_whitespace() => {}
+                '#' if self.options_here().extended => {
+                    while self.next().is_some_and(|c| c != '\n') {}
+                }
+                blank if self.options_here().extended && blank.is_ascii_whitespace() => {}
                 other => push_literal(&mut self.out, other),
             }
         }
@@ -126,8 +139,10 @@ impl Translator {
             .map_or(self.length, |&(offset, _)| offset)
     }
 
-    fn extended(&self) -> bool {
-        self.groups.last().is_some_and(|group| group.extended)
+    fn options_here(&self) -> Options {
+        self.groups
+            .last()
+            .map_or_else(Options::default, |group| group.options)
     }
 
     fn unsupported(&self, construct: &'static str) -> PatternError {
@@ -149,11 +164,11 @@ impl Translator {
             return Err(self.malformed("groups nested too deeply"));
         }
         if !self.take("?") {
-            self.push_group("(?:", self.extended());
+            self.push_group("(?:", self.options_here());
             return Ok(());
         }
         match self.next() {
-            Some(':') => self.push_group("(?:", self.extended()),
+            Some(':') => self.push_group("(?:", self.options_here()),
             Some('#') => {
                 while self
                     .next()
@@ -178,9 +193,9 @@ impl Translator {
         Ok(())
     }
 
-    fn push_group(&mut self, opening: &str, extended: bool) {
+    fn push_group(&mut self, opening: &str, options: Options) {
         self.out.push_str(opening);
-        self.groups.push(Group { inner: 0, extended });
+        self.groups.push(Group { inner: 0, options });
     }
 
     fn named(&mut self, end: char) -> Result<(), PatternError> {
@@ -188,7 +203,7 @@ impl Translator {
         if name.is_empty() || self.next() != Some(end) {
             return Err(self.malformed("a group name that is none"));
         }
-        self.push_group("(?:", self.extended());
+        self.push_group("(?:", self.options_here());
         Ok(())
     }
 
@@ -196,15 +211,18 @@ impl Translator {
     fn options(&mut self) -> Result<(), PatternError> {
         self.position -= 1;
         let (mut ignore_case, mut dot_all) = (None, None);
-        let (mut extended, mut value) = (self.extended(), true);
+        let (mut options, mut value) = (self.options_here(), true);
         loop {
             match self.next() {
-                Some('i') => ignore_case = Some(value),
+                Some('i') => {
+                    ignore_case = Some(value);
+                    options.ignore_case = value;
+                }
                 Some('m') => dot_all = Some(value),
-                Some('x') => extended = value,
+                Some('x') => options.extended = value,
                 Some('-') if value => value = false,
                 Some(':') => {
-                    self.push_group(&opening(ignore_case, dot_all), extended);
+                    self.push_group(&opening(ignore_case, dot_all), options);
                     return Ok(());
                 }
                 Some(')') => break,
@@ -214,7 +232,7 @@ impl Translator {
         self.out.push_str(&opening(ignore_case, dot_all));
         if let Some(group) = self.groups.last_mut() {
             group.inner += 1;
-            group.extended = extended;
+            group.options = options;
         }
         Ok(())
     }

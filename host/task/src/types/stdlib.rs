@@ -1,6 +1,7 @@
 //! The aliases that are always there: those of Puppet's stdlib module, of Puppet itself and of Bolt.
 //!
-//! The meanings are stdlib's, the expressions our own. Nothing is parsed before its name is used.
+//! The meanings are stdlib's, the expressions our own. Nothing is parsed before its name is used. Stdlib has no
+//! `Stdlib::Compat::Re`, though it has a file of that name.
 
 use std::sync::OnceLock;
 
@@ -55,6 +56,33 @@ macro_rules! cron {
         )
     };
 }
+/// A whole number without leading zeros, as a text.
+macro_rules! whole {
+    () => {
+        r"-?(0|[1-9]\d*)"
+    };
+}
+macro_rules! exponent {
+    () => {
+        r"([eE]-?\d+)?"
+    };
+}
+/// A number or the text of one, or a list of them.
+macro_rules! one_or_list {
+    ($number:literal, $text:expr) => {
+        concat!(
+            "Variant[",
+            $number,
+            ", ",
+            $text,
+            ", Array[Variant[",
+            $number,
+            ", ",
+            $text,
+            "]]]"
+        )
+    };
+}
 /// What stands in a PEM file between the lines of one kind.
 macro_rules! pem {
     ($kind:literal) => {
@@ -101,7 +129,7 @@ pub(super) fn definitions() -> impl Iterator<Item = (&'static str, &'static str)
         .map(|definition| (definition.name, definition.text))
 }
 
-static DEFINITIONS: [Definition; 82] = [
+static DEFINITIONS: [Definition; 89] = [
     alias("RichDataKey", "Variant[String, Numeric]"),
     alias("Puppet::LookupKey", "RichDataKey"),
     alias(
@@ -127,9 +155,43 @@ static DEFINITIONS: [Definition; 82] = [
         r"Pattern[/\A([a-z2-7]+|[A-Z2-7]+)={,6}\z/]",
     ),
     alias("Stdlib::Base64", r"Pattern[/\A[A-Za-z0-9\/+]+={,2}\z/]"),
+    alias(
+        "Stdlib::Compat::Absolute_path",
+        r"Variant[Stdlib::Windowspath, Pattern[/\A\/[^\n\0]*\z/]]",
+    ),
     alias("Stdlib::Compat::Array", "Array[Any]"),
     alias("Stdlib::Compat::Bool", "Boolean"),
+    alias(
+        "Stdlib::Compat::Float",
+        concat!(
+            "Variant[Float, Pattern[/\\A",
+            whole!(),
+            r"\.\d+",
+            exponent!(),
+            r"\z/]]"
+        ),
+    ),
     alias("Stdlib::Compat::Hash", "Hash[Any, Any]"),
+    alias(
+        "Stdlib::Compat::Integer",
+        one_or_list!("Integer", concat!("Pattern[/\\A", whole!(), r"\z/]")),
+    ),
+    alias(
+        "Stdlib::Compat::Ip_address",
+        "Variant[Stdlib::Compat::Ipv4, Stdlib::Compat::Ipv6]",
+    ),
+    alias(
+        "Stdlib::Compat::Ipv4",
+        concat!(r"Pattern[/\A", v4!(), r"(\/(\d+|", v4!(), r"))?\z/]"),
+    ),
+    alias("Stdlib::Compat::Ipv6", "Stdlib::IP::Address::V6"),
+    alias(
+        "Stdlib::Compat::Numeric",
+        one_or_list!(
+            "Numeric",
+            concat!("Pattern[/\\A", whole!(), r"(\.\d+)?", exponent!(), r"\z/]")
+        ),
+    ),
     alias("Stdlib::Compat::String", "Optional[String]"),
     alias(
         "Stdlib::CreateResources",

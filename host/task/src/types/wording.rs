@@ -6,11 +6,12 @@
 use serde_json::Value;
 
 use super::DataType;
-use super::accept;
 use super::alias::{Resolved, TypeAliases};
 use super::describe::{Finding, Flaw, Step};
 use super::error::{PatternError, TypeError};
 use super::kind::{Kind, Size};
+use super::shown::chain;
+use crate::number;
 
 /// How much of a value is shown, in characters.
 const VALUE_CHARS_MAX: usize = 128;
@@ -45,10 +46,14 @@ impl Actual {
         let (sort, detail) = match value {
             Value::Null => (Sort::Undef, "Undef".to_owned()),
             Value::Bool(value) => (Sort::Boolean, format!("Boolean[{value}]")),
-            Value::Number(number) if accept::integer(number).is_some() => {
-                (Sort::Integer, format!("Integer[{number}, {number}]"))
+            Value::Number(number) => {
+                let shown = cut(number.as_str(), VALUE_CHARS_MAX);
+                if number::is_whole(number) {
+                    (Sort::Integer, format!("Integer[{shown}, {shown}]"))
+                } else {
+                    (Sort::Float, format!("Float[{shown}, {shown}]"))
+                }
             }
-            Value::Number(number) => (Sort::Float, format!("Float[{number}, {number}]")),
             Value::String(_) => (Sort::String, "String".to_owned()),
             Value::Array(items) => (
                 Sort::List,
@@ -303,13 +308,6 @@ fn range(size: Size) -> String {
         (0, Some(max)) => format!("at most {max}"),
         (min, Some(max)) => format!("between {min} and {max}"),
     }
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 fn cut(text: &str, chars_max: usize) -> String {

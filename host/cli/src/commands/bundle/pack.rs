@@ -228,8 +228,8 @@ fn usable_module(
 fn warnings(module: &Module) -> Vec<String> {
     let own = module.lints().iter().map(ToString::to_string);
     let aliases = module.aliases().unusable();
-    let aliases =
-        aliases.map(|(name, error)| format!("type `{}` cannot be used: {error}", Shown(name)));
+    let aliases = aliases
+        .map(|(name, error)| format!("type `{}` cannot be used: {}", Shown(name), sentence(error)));
     let tasks = module.tasks().filter_map(|(_, task)| task.ok());
     let all = own
         .chain(aliases)
@@ -240,7 +240,8 @@ fn warnings(module: &Module) -> Vec<String> {
 
 fn task_warnings(module: &Module, task: &TaskDefinition) -> Vec<String> {
     let of_task = |text: String| format!("{}: {text}", task.name);
-    let lints = task.lints.iter().map(ToString::to_string);
+    let lints = task.lints(module.aliases());
+    let lints = lints.iter().map(ToString::to_string);
     let types = task
         .metadata
         .parameters

@@ -105,7 +105,7 @@ fn print_task(context: &Context, loaded: &Loaded, task: &TaskDefinition) {
     print_asks(printer, task);
     printer.line("");
     printer.line(&traits(loaded, task));
-    task.lints
+    task.lints(aliases)
         .iter()
         .for_each(|lint| printer.note(&format!("note: {lint}")));
 }

@@ -330,7 +330,8 @@ impl View {
         let Some(first) = self.held.iter().find(|byte| !byte.is_ascii_whitespace()) else {
             return;
         };
-        let holds = *first == b'{';
+        // The other byte begins a byte order mark, which may stand before an object.
+        let holds = matches!(*first, b'{' | 0xef);
         self.holds_stdout = Some(holds);
         let held = std::mem::take(&mut self.held);
         if !holds {

@@ -2,6 +2,7 @@
 
 pub(crate) mod scan;
 
+mod document;
 mod options;
 mod typed;
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use host_core::{Capability, LimitRequests, Shown};
 use host_node::RunRequest;
 
-use super::RunArgs;
+use super::{RunArgs, document};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::add_limit;
@@ -70,22 +70,7 @@ fn read_input(text: &str) -> Result<Vec<u8>, Failure> {
             None if text == "-" => read_capped(std::io::stdin().lock())?,
             None => text.as_bytes().to_vec(),
         };
-    let is_json = bytes.trim_ascii_start().starts_with(b"{");
-    if is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
-        return Ok(bytes);
-    }
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("input is not UTF-8"))?;
-    let value: serde_json::Value = serde_saphyr::from_str(&text).map_err(|error| {
-        // The parser's own report may repeat the input, which may hold a secret: only the place is told.
-        let place = error
-            .location()
-            .map(|place| format!(": line {}, column {}", place.line(), place.column()));
-        Failure::usage(format!(
-            "input is neither JSON nor YAML{}",
-            place.unwrap_or_default()
-        ))
-    })?;
-    serde_json::to_vec(&value).map_err(|error| Failure::new(Exit::Usage, &error))
+    document::read(bytes)
 }
 
 fn read_capped(reader: impl Read) -> Result<Vec<u8>, Failure> {

@@ -3,10 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{check, parsed, told, verdict};
-use crate::types::{DataType, TypeAliases, stdlib};
+use crate::types::{AliasError, DataType, TypeAliases, stdlib};
 
 fn aliases(files: &[(&str, &str)]) -> TypeAliases {
-    TypeAliases::with_module_types(files.iter().copied()).unwrap_or_else(|error| panic!("{error}"))
+    let mut refused = |path: &str, error| panic!("{path}: {error}");
+    TypeAliases::with_module_types(files.iter().copied(), &mut refused).expect("few aliases")
+}
+
+/// The errors of files that are left out.
+fn refused(files: &[(&str, &str)]) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut refused = |_: &str, error: AliasError| errors.push(told(&error));
+    TypeAliases::with_module_types(files.iter().copied(), &mut refused).expect("few aliases");
+    errors
 }
 
 #[test]
@@ -187,6 +196,84 @@ fn builtin_aliases_mean_what_stdlib_documents() {
 }
 
 #[test]
+fn compatible_aliases_take_numbers_as_texts_too() {
+    let rows: &[(&str, &[Value], &[Value])] = &[
+        (
+            "Integer",
+            &[json!(1), json!("-10"), json!("0"), json!([1, "2"])],
+            &[
+                json!(1.0),
+                json!("1.0"),
+                json!("01"),
+                json!([1.5]),
+                json!("1\n"),
+            ],
+        ),
+        (
+            "Float",
+            &[json!(1.5), json!("1.5"), json!("-0.5e-3")],
+            &[
+                json!(1),
+                json!("1"),
+                json!("1e3"),
+                json!(".5"),
+                json!([1.5]),
+            ],
+        ),
+        (
+            "Numeric",
+            &[
+                json!(1),
+                json!(1.5),
+                json!("1"),
+                json!("1.5E3"),
+                json!([1, "2.5"]),
+            ],
+            &[json!("x"), json!("0x1"), json!("1."), json!(["y"])],
+        ),
+        (
+            "Ipv4",
+            &[
+                json!("10.0.0.1"),
+                json!("10.0.0.0/8"),
+                json!("10.0.0.0/255.0.0.0"),
+            ],
+            &[
+                json!("10.0.0.256"),
+                json!("10.0.0"),
+                json!("10.0.0.1/"),
+                json!("::1"),
+            ],
+        ),
+        (
+            "Ipv6",
+            &[json!("::1"), json!("fe80::/64")],
+            &[json!("10.0.0.1")],
+        ),
+        (
+            "Ip_address",
+            &[json!("::1"), json!("10.0.0.1")],
+            &[json!("localhost")],
+        ),
+        (
+            "Absolute_path",
+            &[json!("/etc"), json!("//a"), json!("C:\\x")],
+            &[json!("etc")],
+        ),
+    ];
+    let aliases = TypeAliases::builtin();
+    for (name, good, bad) in rows {
+        let wanted = parsed(&format!("Stdlib::Compat::{name}"));
+        for value in *good {
+            assert!(wanted.accepts(value, &aliases), "{name} refuses {value}");
+        }
+        for value in *bad {
+            assert!(!wanted.accepts(value, &aliases), "{name} accepts {value}");
+        }
+    }
+}
+
+#[test]
 fn aliases_are_told_with_their_definition() {
     check(&[
         ("Stdlib::PORT", "80", "ok"),
@@ -313,10 +400,11 @@ fn doubling_aliases_run_into_the_limit_of_steps() {
             "type M::A40 = Integer".to_owned(),
         )])
         .collect();
-    let files = texts
+    let files: Vec<_> = texts
         .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()));
-    let aliases = TypeAliases::with_module_types(files).unwrap();
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let aliases = aliases(&files);
     assert!(parsed("M::A0").accepts(&json!(1), &aliases));
     assert!(!parsed("M::A0").accepts(&json!("x"), &aliases));
     assert!(
@@ -350,17 +438,6 @@ fn files_that_are_no_aliases_are_refused() {
             "`m/types/x.pp` defines `M::Y`, but its path demands `M::X`",
         ),
         (
-            &[("m/types/x.pp", "type M::X = Optional[M::X]")],
-            "the type alias `M::X` is defined by itself",
-        ),
-        (
-            &[
-                ("m/types/x.pp", "type M::X = Variant[String, M::Y]"),
-                ("m/types/y.pp", "type M::Y = M::X"),
-            ],
-            "the type alias `M::X` is defined by itself",
-        ),
-        (
             &[
                 ("m/types/x.pp", "type M::X = String"),
                 ("m/types/x.pp", "type M::X = Any"),
@@ -369,9 +446,108 @@ fn files_that_are_no_aliases_are_refused() {
         ),
     ];
     for (files, expected) in rows {
-        let error = TypeAliases::with_module_types(files.iter().copied()).unwrap_err();
-        assert_eq!(told(&error), *expected);
+        assert_eq!(refused(files), [*expected]);
     }
+}
+
+/// One circle, or two files for one name, once disabled every alias of a bundle.
+#[test]
+fn a_circle_disables_its_own_aliases_only() {
+    let aliases = aliases(&[
+        ("m/types/self.pp", "type M::Self = Optional[M::Self]"),
+        ("m/types/x.pp", "type M::X = Variant[String, M::Y]"),
+        ("m/types/y.pp", "type M::Y = Sensitive[M::X]"),
+        ("m/types/user.pp", "type M::User = Variant[M::X, Integer]"),
+        ("m/types/port.pp", "type M::Port = Integer[1, 10]"),
+        ("m/types/tree.pp", "type M::Tree = Array[M::Tree]"),
+        (
+            "stdlib/types/unixpath.pp",
+            "type Stdlib::Unixpath = Stdlib::Absolutepath",
+        ),
+    ]);
+    let unusable: Vec<_> = aliases
+        .unusable()
+        .map(|(name, error)| format!("{name}: {error}"))
+        .collect();
+    assert_eq!(
+        unusable,
+        [
+            "M::Self: it is defined by itself: M::Self -> M::Self",
+            "M::X: it is defined by itself: M::X -> M::Y -> M::X",
+            "M::Y: it is defined by itself: M::Y -> M::X -> M::Y",
+            "Stdlib::Unixpath: it is defined by itself: Stdlib::Unixpath -> stdlib::absolutepath -> Stdlib::Unixpath",
+        ]
+    );
+    let rows = [
+        ("M::Port", "5", "ok"),
+        ("M::Tree", "[[]]", "ok"),
+        ("M::User", "5", "ok"),
+        (
+            "M::User",
+            "true",
+            "references the type 'M::X', whose definition cannot be used: it is defined by itself: M::X -> M::Y -> M::X",
+        ),
+    ];
+    for (wanted, json, expected) in rows {
+        assert_eq!(
+            verdict(&parsed(wanted), json, &aliases, false),
+            expected,
+            "`{wanted}`"
+        );
+    }
+}
+
+/// Looking from each alias for a circle once took time quadratic in their number.
+#[test]
+fn a_long_circle_is_found_in_one_pass_and_told_in_short() {
+    let texts: Vec<_> = (0..2_000)
+        .map(|index| {
+            let next = (index + 1) % 2_000;
+            (
+                format!("m/types/a{index}.pp"),
+                format!("type M::A{index} = Variant[M::A{next}, M::A{next}]"),
+            )
+        })
+        .collect();
+    let files: Vec<_> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let aliases = aliases(&files);
+    assert_eq!(aliases.unusable().count(), 2_000);
+    let (name, error) = aliases.unusable().next().expect("one");
+    assert_eq!(
+        format!("{name}: {error}"),
+        "M::A0: it is defined by itself: M::A0 -> M::A1 -> M::A2 -> ... -> M::A1998 -> M::A1999 -> M::A0"
+    );
+}
+
+#[test]
+fn aliases_have_limits_in_number_and_in_parts() {
+    let open = |files: &[(String, String)]| {
+        let files = files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()));
+        let mut refused = |path: &str, error| panic!("{path}: {error}");
+        TypeAliases::with_module_types(files, &mut refused).map(drop)
+    };
+    let alias = |index: usize, text: &str| {
+        (
+            format!("m/types/a{index}.pp"),
+            format!("type M::A{index} = {text}"),
+        )
+    };
+    let many: Vec<_> = (0..2_049).map(|index| alias(index, "String")).collect();
+    assert!(open(&many[1..]).is_ok());
+    let error = open(&many).expect_err("one too many").to_string();
+    assert_eq!(
+        error,
+        "more than 2048 type aliases, or 65536 parts in their types"
+    );
+    let large = format!("Variant[{}]", ["String"; 4_000].join(", "));
+    let large: Vec<_> = (0..17).map(|index| alias(index, &large)).collect();
+    assert!(open(&large[1..]).is_ok());
+    assert!(open(&large).is_err());
 }
 
 #[test]

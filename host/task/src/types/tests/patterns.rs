@@ -1,7 +1,20 @@
 //! Ruby's patterns: what they match here, and what is refused.
 
 use super::{check, told};
-use crate::types::pattern::Pattern;
+use crate::types::TypeAliases;
+use crate::types::pattern::{Pattern, Patterns};
+
+fn is_match(pattern: &Pattern, text: &str) -> bool {
+    let compiled = Patterns::default().compiled(pattern);
+    let compiled = compiled.unwrap_or_else(|error| {
+        panic!(
+            "`{}` as `{}`: {error}",
+            pattern.delimited(),
+            pattern.translated()
+        )
+    });
+    compiled.is_match(text)
+}
 
 #[test]
 fn anchors_mean_the_whole_value() {
@@ -41,6 +54,23 @@ fn rubys_syntax_keeps_its_meaning() {
         (r"\A\d\z", &["7"], &["٣"]),
         (r"\A\w\z", &["_"], &["ä", "-"]),
         (r"(?i)\A\w\z", &["K"], &["\u{212a}"]),
+        (r"(?i)\A[\w]\z", &["K", "s"], &["\u{212a}", "ſ"]),
+        (r"(?i)\A[\w.-]+\z", &["K.s-"], &["\u{212a}", "ſ"]),
+        (r"(?i)\A[a-z]+\z", &["Ks"], &["\u{212a}", "ſ", "1"]),
+        (r"(?i)\A[k-n_]+\z", &["kKnN_"], &["\u{212a}", "j", "O"]),
+        (r"(?i)\A[X-b]+\z", &["XxYyZzAaBb^`"], &["c", "C", "w"]),
+        (r"(?i)\A[^\W_]+\z", &["aZ9"], &["_", "-", "\u{212a}", "ſ"]),
+        (r"(?i)\A[^k]\z", &["a"], &["k", "K", "\u{212a}"]),
+        (
+            r"(?i)\A[a-z&&[^k]]\z",
+            &["a", "A"],
+            &["k", "K", "\u{212a}", "ſ"],
+        ),
+        (r"(?i)\A[[:xdigit:]x]+\z", &["aFX"], &["g"]),
+        (r"(?i)\A[é\w]+\z", &["éÉa"], &["-"]),
+        (r"(?i:\A[a])[a]\z", &["Aa"], &["AA"]),
+        (r"\A(?i:[a](?-i:[b])[c])[d]\z", &["AbCd"], &["ABCd", "abcD"]),
+        (r"(?i)\A[[:alpha:]]+\z", &["äÄ"], &["1"]),
         (r"\A\W\z", &["ä"], &["a"]),
         (r"\A\s\z", &["\u{b}", " "], &["\u{a0}"]),
         (r"\A[\d\-x]+\z", &["1-x"], &["y"]),
@@ -89,19 +119,16 @@ fn rubys_syntax_keeps_its_meaning() {
     ];
     for (source, good, bad) in rows {
         let pattern = Pattern::new(source).unwrap_or_else(|error| panic!("`{source}`: {error}"));
-        pattern
-            .compiled()
-            .unwrap_or_else(|error| panic!("`{source}` as `{}`: {error}", pattern.translated()));
         for text in *good {
             assert!(
-                pattern.is_match(text),
+                is_match(&pattern, text),
                 "`{source}` as `{}` refuses {text:?}",
                 pattern.translated()
             );
         }
         for text in *bad {
             assert!(
-                !pattern.is_match(text),
+                !is_match(&pattern, text),
                 "`{source}` as `{}` matches {text:?}",
                 pattern.translated()
             );
@@ -239,7 +266,7 @@ fn a_pattern_that_does_not_compile_accepts_nothing() {
         (
             "Pattern[/(((a{999}){999}){999})/]",
             "\"a\"",
-            "has a pattern that cannot be used, /(((a{999}){999}){999})/: pattern needs more than 262144 bytes once compiled",
+            "has a pattern that cannot be used, /(((a{999}){999}){999})/: pattern needs more than 8388608 bytes once compiled",
         ),
         (
             "Pattern[/*a/]",
@@ -257,5 +284,57 @@ fn a_pattern_that_does_not_compile_accepts_nothing() {
 #[test]
 fn catastrophic_patterns_take_linear_time() {
     let pattern = Pattern::new(r"^(([A-Za-z]+)+,?)+$").unwrap();
-    assert!(!pattern.is_match(&("a".repeat(100_000) + "!")));
+    assert!(!is_match(&pattern, &("a".repeat(100_000) + "!")));
+}
+
+/// A limit of 256 KiB once refused these.
+#[test]
+fn everyday_patterns_compile() {
+    let patterns = Patterns::default();
+    for (source, good, bad) in [
+        (r"\A[[:alnum:]]{1,63}\z", "é1", "-"),
+        (r"\A[[:alpha:]]{1,32}\z", "é", "1"),
+        (r"\A[[:print:]]{1,64}\z", "é 1", "\t"),
+        (r"\A.{1,255}\z", "é", "\n"),
+        (r"\A[^\/]{1,255}\z", "é", "/"),
+        (r"\A\S{1,255}\z", "é", " "),
+        (r"\A[^\n]{8,1024}\z", "12345678", "1234567"),
+        (r"\A\p{L}{1,64}\z", "é", "1"),
+        (r"\A\w{1,4096}\z", "a_1", "é"),
+    ] {
+        let pattern = Pattern::new(source).expect(source);
+        let compiled = patterns
+            .compiled(&pattern)
+            .unwrap_or_else(|error| panic!("`{source}`: {error}"));
+        assert!(
+            compiled.is_match(good) && !compiled.is_match(bad),
+            "{source}"
+        );
+    }
+}
+
+/// Patterns are charged by what they cost at worst, so that no value and no type take for ever together.
+#[test]
+fn large_patterns_do_not_match_large_texts() {
+    let large = "Pattern[/\\A[[:alpha:]]{1,64}\\z/]";
+    let small = "Pattern[/\\A[a-z]+\\z/]";
+    let json = format!("\"{}\"", "a".repeat(1_000_000));
+    check(&[(small, &json, "ok")]);
+    let reasons = super::verdict(&super::parsed(large), &json, &TypeAliases::builtin(), false);
+    assert_eq!(reasons, "is too deep or too large to be checked");
+}
+
+#[test]
+fn all_patterns_together_have_a_limit_and_each_is_compiled_once() {
+    let patterns = Patterns::default();
+    let pattern = |count: usize| Pattern::new(&format!("\\p{{L}}{{{count}}}")).expect("a pattern");
+    for _ in 0..100 {
+        assert!(patterns.compiled(&pattern(60)).is_ok());
+    }
+    let refused = (0..100).find_map(|count| patterns.compiled(&pattern(60 + count)).err());
+    assert_eq!(
+        refused.expect("a limit").to_string(),
+        "the patterns need more than 134217728 bytes together, once compiled"
+    );
+    assert!(patterns.compiled(&pattern(60)).is_ok());
 }

@@ -339,9 +339,9 @@ mod tests {
     fn limits_are_compared_by_what_they_mean() {
         check(
             r#"{"limits": {"wall": "60s", "memory": "64MiB"}}"#,
-            r#"{"limits": {"wall": "1m", "memory": "1GiB", "files": 10}}"#,
+            r#"{"limits": {"wall": "1m", "memory": "1GiB", "files": 100}}"#,
             &[
-                "limits + service files 10",
+                "limits + service files 100",
                 "limits ~ service memory 64MiB -> 1GiB",
             ],
         );
