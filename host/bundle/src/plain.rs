@@ -56,9 +56,12 @@ struct MemoryFile {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlainTarError {
-    /// The archive cannot be read, or is no tar.
+    /// The archive cannot be read.
     #[error("archive cannot be read")]
     Read(#[source] io::Error),
+    /// The bytes are not those of a tar. They are not repeated, since they may be anybody's.
+    #[error("it is no tar, or a damaged one")]
+    NotATar,
     /// The archive is too large.
     #[error("archive has more than {PLAIN_TAR_BYTES_MAX} bytes")]
     TooLarge,
@@ -185,7 +188,7 @@ struct Records {
 fn read_members<R: Read>(archive: &mut Archive<R>) -> Result<Members, PlainTarError> {
     let mut members = Members::default();
     // Raw: the records are read here, with limits, and sparse maps are not read at all.
-    let entries = archive.entries().map_err(PlainTarError::Read)?.raw(true);
+    let entries = archive.entries().map_err(unread)?.raw(true);
     for (place, entry) in entries.enumerate() {
         if place >= MEMBERS_MAX {
             return Err(PlainTarError::TooMany {
@@ -193,7 +196,7 @@ fn read_members<R: Read>(archive: &mut Archive<R>) -> Result<Members, PlainTarEr
                 what: "members",
             });
         }
-        members.take(place + 1, entry.map_err(PlainTarError::Read)?)?;
+        members.take(place + 1, entry.map_err(unread)?)?;
     }
     let Records {
         gnu_name: None,
@@ -243,12 +246,10 @@ impl Members {
         self.seen
             .insert_file(&path)
             .map_err(|clash| clashing(&path, clash))?;
-        let executable = entry.header().mode().map_err(PlainTarError::Read)? & 0o100 != 0;
+        let executable = entry.header().mode().map_err(unread)? & 0o100 != 0;
         // What is missing at its end is missed when the archive's end mark is.
         let mut contents = Vec::new();
-        entry
-            .read_to_end(&mut contents)
-            .map_err(PlainTarError::Read)?;
+        entry.read_to_end(&mut contents).map_err(unread)?;
         self.files.insert(
             path,
             MemoryFile {
@@ -356,7 +357,7 @@ fn read_record(
         return Err(record_error(what, place, "is too long"));
     }
     let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes).map_err(PlainTarError::Read)?;
+    entry.read_to_end(&mut bytes).map_err(unread)?;
     Ok(bytes)
 }
 
@@ -394,6 +395,18 @@ fn check_rest(rest: &mut BufReader<io::Take<impl Read>>) -> Result<(), PlainTarE
         return Err(PlainTarError::Truncated);
     }
     Ok(())
+}
+
+/// Tells what the system says from what the archive's reader says, whose texts repeat bytes of the file.
+fn unread(error: io::Error) -> PlainTarError {
+    match error.kind() {
+        io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            if error.raw_os_error().is_none() =>
+        {
+            PlainTarError::NotATar
+        }
+        _ => PlainTarError::Read(error),
+    }
 }
 
 fn kind(kind: EntryType) -> &'static str {
