@@ -3,13 +3,12 @@
 //! A sealed bundle is believed only by its signatures. A directory or a plain tar is what its author has at
 //! hand: it is sealed to a snapshot first, nothing is read from it afterwards, and no node accepts it.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PlainTarError, ReceiveError,
-    VerifiedBundle, VerifyBundleError,
+    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, Packed, PlainTarError,
+    ReceiveError, VerifiedBundle, VerifyBundleError,
 };
 use host_store::{DiskError, ReadContentError, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
@@ -102,7 +101,7 @@ pub enum LoadError {
 }
 
 /// Loads what lies at `path`: a sealed bundle that `trust` accepts at the time `now_unix`, or the author's own
-/// directory or plain tar.
+/// directory or plain tar. `busy` is called from time to time while bytes go by.
 ///
 /// # Errors
 /// [`LoadError`] says what is wrong with it. Nothing of it is kept then.
@@ -112,6 +111,7 @@ pub fn load(
     now_unix: u64,
     options: &SealOptions,
     store: &Store,
+    busy: &mut dyn FnMut(),
 ) -> Result<Loaded, LoadError> {
     let unread = |source| LoadError::Read {
         path: path.to_owned(),
@@ -119,11 +119,12 @@ pub fn load(
     };
     if std::fs::metadata(path).map_err(unread)?.is_dir() {
         let mut snapshot = Vec::new();
-        source::seal_directory(path, options, &mut snapshot)?;
-        return load_own(path, &snapshot, store);
+        let mut writer = Busy(&mut snapshot, &mut *busy);
+        source::seal_directory(path, options, &mut writer)?;
+        return load_own(path, Busy(snapshot.as_slice(), busy), store);
     }
     let mut file = source::open_file(path).map_err(unread)?;
-    match host_bundle::open(&file) {
+    match host_bundle::open(Busy(&file, &mut *busy)) {
         Ok(sealed) => {
             let authentic =
                 sealed
@@ -136,7 +137,10 @@ pub fn load(
         }
         Err(OpenBundleError::NotABundle(_)) => {
             file.seek(SeekFrom::Start(0)).map_err(unread)?;
-            load_plain(path, &file, options, store)
+            let mut snapshot = Vec::new();
+            let mut writer = Busy(&mut snapshot, &mut *busy);
+            seal_plain_tar(path, &file, options, &mut writer)?;
+            load_own(path, Busy(snapshot.as_slice(), busy), store)
         }
         Err(source) => Err(LoadError::Open {
             path: path.to_owned(),
@@ -145,23 +149,47 @@ pub fn load(
     }
 }
 
-fn load_plain(
+/// Seals the module in a plain tar into `writer`, without signatures; `path` is for messages.
+///
+/// # Errors
+/// When it is no tar of a module, or the module cannot be sealed.
+pub fn seal_plain_tar(
     path: &Path,
-    file: &File,
+    tar: impl Read,
     options: &SealOptions,
-    store: &Store,
-) -> Result<Loaded, LoadError> {
-    let module = host_bundle::read_plain_tar(file).map_err(|source| LoadError::Plain {
+    writer: &mut impl Write,
+) -> Result<Packed, LoadError> {
+    let module = host_bundle::read_plain_tar(tar).map_err(|source| LoadError::Plain {
         path: path.to_owned(),
         source,
     })?;
-    let mut snapshot = Vec::new();
-    source::seal(&module, module.directory(), path, options, &mut snapshot)?;
-    load_own(path, &snapshot, store)
+    let packed = source::seal(&module, module.directory(), path, options, writer)?;
+    Ok(packed)
+}
+
+/// A stream whose owner hears of every piece that goes by.
+struct Busy<'b, S>(S, &'b mut dyn FnMut());
+
+impl<S: Read> Read for Busy<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.1)();
+        self.0.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Busy<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.1)();
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Loads what this process sealed itself a moment ago.
-fn load_own(path: &Path, snapshot: &[u8], store: &Store) -> Result<Loaded, LoadError> {
+fn load_own(path: &Path, snapshot: impl Read, store: &Store) -> Result<Loaded, LoadError> {
     let sealed = host_bundle::open(snapshot).map_err(|source| LoadError::Open {
         path: path.to_owned(),
         source,

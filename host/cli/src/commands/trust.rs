@@ -7,7 +7,7 @@ mod lines;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use host_core::{ModuleName, Shown};
@@ -25,6 +25,7 @@ use crate::commands::bundle::scope;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint};
+use crate::wording::{reason, shown};
 
 /// The name of the list in the directory of settings.
 const FILE: &str = "trust.json";
@@ -82,7 +83,7 @@ pub(crate) fn run(context: &Context, command: &TrustCommand) -> Result<Exit, Fai
 
 /// The trust list of this installation; an empty one where there is none.
 pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
-    let path = context.settings.places.config.join(FILE);
+    let path = list_path(context);
     let bytes = match read_owned(&path, TRUST_LIST_BYTES_MAX as u64, Privacy::Public) {
         Ok(bytes) => bytes,
         Err(ReadOwnedError::Missing { .. }) => return Ok(TrustList::empty()),
@@ -91,20 +92,15 @@ pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
     TrustList::read(&bytes).map_err(|error| unusable(&path, &error))
 }
 
-fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
-    let mut failure = Failure::new(Exit::Untrusted, error);
-    failure.chain.insert(
-        0,
-        format!(
-            "the trust list `{}` cannot be used, so nothing is trusted",
-            shown(path)
-        ),
-    );
-    failure
+fn list_path(context: &Context) -> PathBuf {
+    context.settings.places.config.join(FILE)
 }
 
-fn shown(path: &Path) -> String {
-    Shown(&path.display().to_string()).to_string()
+fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Untrusted, error).within(format!(
+        "the trust list `{}` cannot be used, so nothing is trusted",
+        shown(path)
+    ))
 }
 
 fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
@@ -127,7 +123,11 @@ fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
     if added.iter().any(|(_, change)| *change != Added::Nothing) {
         write(context, &trust)?;
     }
-    report(context, &added);
+    let standing: Vec<Standing> = added
+        .into_iter()
+        .map(|(author, change)| Standing::of(author, change, &trust))
+        .collect();
+    report(context, &standing);
     Ok(Exit::Done)
 }
 
@@ -137,7 +137,7 @@ fn text_of(words: &[String]) -> Result<String, Failure> {
         io::ErrorKind::NotFound => Failure::usage(format!("there is no `{}`", Shown(name))).hint(
             "name a file, or put the whole line in quotes: 'ssh-ed25519 AAAA... ann@example.com'",
         ),
-        _ => Failure::usage(format!("cannot read `{}`: {error}", Shown(name))),
+        _ => Failure::usage(format!("cannot read `{}`: {}", Shown(name), reason(error))),
     };
     match words {
         [word] if word == "-" => {
@@ -171,7 +171,32 @@ fn write(context: &Context, trust: &TrustList) -> Result<(), Failure> {
         .map_err(|error| failed(&error))
 }
 
-fn report(context: &Context, added: &[(Author, Added)]) {
+/// What a key is trusted for now, after somebody asked for less, as much or more.
+struct Standing {
+    author: Author,
+    change: Added,
+    /// Whether the list trusts it for more modules than was asked for.
+    is_wider: bool,
+}
+
+impl Standing {
+    /// The entry that `asked` has become in the list.
+    fn of(asked: Author, change: Added, trust: &TrustList) -> Self {
+        let is_same = |entry: &&Author| {
+            entry.key == asked.key
+                && entry.not_before == asked.not_before
+                && entry.not_after == asked.not_after
+        };
+        let author = trust.authors().iter().find(is_same).unwrap_or(&asked);
+        Self {
+            is_wider: change == Added::Nothing && author.modules != asked.modules,
+            author: author.clone(),
+            change,
+        }
+    }
+}
+
+fn report(context: &Context, added: &[Standing]) {
     let printer = context.printer;
     let word = |change: Added| match change {
         Added::Entry => "added",
@@ -179,10 +204,10 @@ fn report(context: &Context, added: &[(Author, Added)]) {
         Added::Nothing => "known",
     };
     if printer.mode() != OutputMode::Human {
-        let entry = |(author, change): &(Author, Added)| {
-            let mut value = author_json(author);
+        let entry = |standing: &Standing| {
+            let mut value = author_json(&standing.author);
             if let Value::Object(members) = &mut value {
-                members.insert("change".to_owned(), json!(word(*change)));
+                members.insert("change".to_owned(), json!(word(standing.change)));
             }
             value
         };
@@ -192,10 +217,10 @@ fn report(context: &Context, added: &[(Author, Added)]) {
     }
     let rows: Vec<[String; 4]> = added
         .iter()
-        .map(|(author, change)| {
-            let [owner, fingerprint, scope, dates] = author_row(author);
+        .map(|standing| {
+            let [owner, fingerprint, scope, dates] = author_row(&standing.author);
             [
-                word(*change).to_owned(),
+                word(standing.change).to_owned(),
                 owner,
                 fingerprint,
                 format!("for {scope}{dates}"),
@@ -203,14 +228,32 @@ fn report(context: &Context, added: &[(Author, Added)]) {
         })
         .collect();
     columns(&rows).iter().for_each(|line| printer.line(line));
+    warn(context, added);
+}
+
+/// Says where the list is not what somebody may think that it is now.
+fn warn(context: &Context, added: &[Standing]) {
+    let printer = context.printer;
+    let warning = printer.on_stderr(Paint::Refused, "warning:");
     let now = clock::now_unix();
     let is_over = |author: &Author| author.not_after.is_some_and(|until| until.is_before(now));
-    for (author, _) in added.iter().filter(|(author, _)| is_over(author)) {
-        let warning = printer.on_stderr(Paint::Refused, "warning:");
-        printer.note(&format!(
-            "{warning} the trust in {} ended already",
-            author.key.fingerprint()
-        ));
+    for standing in added {
+        let fingerprint = standing.author.key.fingerprint();
+        if standing.is_wider {
+            printer.note(&format!(
+                "{warning} nothing was narrowed: {fingerprint} stays trusted for {}",
+                scope(&standing.author.modules)
+            ));
+            printer.hint(&format!(
+                "take its entry out of `{}` first",
+                shown(&list_path(context))
+            ));
+        }
+        if is_over(&standing.author) {
+            printer.note(&format!(
+                "{warning} the trust in {fingerprint} ended already"
+            ));
+        }
     }
 }
 

@@ -30,5 +30,6 @@ mod machine;
 mod modules;
 mod output;
 mod secrets;
+mod terminal;
 mod transcripts;
 mod walls;

@@ -10,12 +10,14 @@ use serde_json::json;
 
 use super::card::title;
 use super::draft::{Draft, unwritten};
-use super::look::{Look, shown, unread};
+use super::look::Look;
 use super::signing::{self, Wish};
 use crate::app::Context;
+use crate::commands::source::{other_format, unread};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
+use crate::wording::shown;
 
 /// Sign a bundle, in its place
 ///
@@ -44,7 +46,7 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
     let path = typed
         .canonicalize()
         .map_err(|error| unread(typed, &error))?;
-    let source = open(&path)?;
+    let source = open(&path, typed)?;
     let wish = match (&arguments.key, &arguments.agent) {
         (Some(file), _) => Wish::File(file),
         (None, Some(name)) => Wish::Agent(name),
@@ -80,21 +82,22 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
+/// Opens what is to be signed; `typed` is how people call it.
+fn open(path: &Path, typed: &Path) -> Result<File, Failure> {
     let unsealed = || {
-        Failure::usage(format!("`{}` is not a sealed bundle", shown(path)))
+        Failure::usage(format!("`{}` is not a sealed bundle", shown(typed)))
             .hint("seal and sign a module with `host bundle pack DIR`")
     };
-    let file = File::open(path).map_err(|error| unread(path, &error))?;
+    let file = File::open(path).map_err(|error| unread(typed, &error))?;
     if !file
         .metadata()
-        .map_err(|error| unread(path, &error))?
+        .map_err(|error| unread(typed, &error))?
         .is_file()
     {
         return Err(unsealed());
     }
     match host_bundle::open(&file) {
-        Err(OpenBundleError::NotABundle(_)) => Err(unsealed()),
+        Err(OpenBundleError::NotABundle(_)) => Err(other_format(typed).unwrap_or_else(unsealed)),
         // Anything else that is wrong with it is said when it is signed.
         _ => Ok(file),
     }

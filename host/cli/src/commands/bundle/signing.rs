@@ -15,12 +15,14 @@ use host_trust::sshsig::{self, Namespace};
 use host_trust::{Agent, PublicKey, Signer};
 
 use super::draft::Draft;
-use super::look::{rewind, shown, unopened, within};
-use super::patience::Patient;
+use super::look::rewind;
 use crate::app::Context;
 use crate::commands::key;
+use crate::commands::patience::Patient;
+use crate::commands::source::unopened;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::wording::shown;
 
 /// How long an agent may take to list its keys.
 const LIST_WAIT: Duration = Duration::from_secs(10);
@@ -78,10 +80,7 @@ fn unsigned(name: &Path, error: &AddSignatureError) -> Failure {
         AddSignatureError::Signatures(_) => Exit::Usage,
         _ => Exit::Untrusted,
     };
-    within(
-        Failure::new(exit, error),
-        format!("`{}` cannot be signed", shown(name)),
-    )
+    Failure::new(exit, error).within(format!("`{}` cannot be signed", shown(name)))
 }
 
 fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Failure> {
@@ -89,14 +88,12 @@ fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Fa
         return Err(no_agent(name.is_some()));
     };
     let failed = |error: &dyn std::error::Error| {
-        within(
-            Failure::new(Exit::Usage, error),
-            "cannot sign with ssh-agent".to_owned(),
-        )
-        .hint(format!(
-            "SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works",
-            Shown(socket)
-        ))
+        Failure::new(Exit::Usage, error)
+            .within("cannot sign with ssh-agent")
+            .hint(format!(
+                "SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works",
+                Shown(socket)
+            ))
     };
     let stream = UnixStream::connect(socket).map_err(|error| failed(&error))?;
     let wait = |time| {
