@@ -205,7 +205,8 @@ fn no_implementation_for_this_machine_says_what_each_would_need() {
     let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
     lab.run(&["run", &module])
         .exits(2)
-        .says(&["no implementation", "nonexistent"]);
+        .says(&["no implementation", "nonexistent"])
+        .hints("config/config.toml`: features = ");
     lab.write("home/config/config.toml", "features = [\"nonexistent\"]\n");
     lab.run(&["run", &module]).exits(0);
 }
@@ -442,6 +443,45 @@ fn what_runs_nothing_leaves_nothing() {
         .env("HOST_HOME", "/proc/nosuchdir")
         .run()
         .exits(0);
+}
+
+#[test]
+fn a_required_ask_without_its_value_is_answered_with_the_parameter() {
+    let lab = Lab::new();
+    let metadata = json!({"parameters": {"n": {"type": "Optional[String]"}},
+        "extensions": {"host": {"asks": ["fs.read:/var/lib/${n}"]}}});
+    let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
+    lab.run(&["run", &module])
+        .exits(2)
+        .says(&["`n` has no value"])
+        .hints("n=VALUE");
+}
+
+/// `bundle show` marked what is dangerous and help did not; help began with the module's own task and `show` did not.
+#[test]
+fn help_and_show_tell_the_same_of_a_module() {
+    let lab = Lab::new();
+    let asks = json!(["run.as:daemon", {"capability": "host.full", "optional": true, "why": "to be sure"}]);
+    let metadata = json!({"extensions": {"host": {"asks": asks}}});
+    let module = lab
+        .module("demo")
+        .task("alpha.sh", TRUE, Value::Null)
+        .task("init.sh", TRUE, metadata)
+        .build();
+    let help = lab.run(&["run", &module, "demo", "--help"]).exits(0).text();
+    assert!(help.contains("run.as:daemon  dangerous\n"), "{help}");
+    assert!(help.contains("optional, dangerous: to be sure\n"), "{help}");
+    for command in [
+        &["run", &module, "--help"][..],
+        &["bundle", "show", &module],
+    ] {
+        let text = lab.run(command).exits(0).text();
+        let words = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        let last = words.filter(|word| word.starts_with("demo")).last();
+        assert_eq!(last, Some("demo::alpha"), "{text}");
+    }
 }
 
 #[test]
