@@ -476,10 +476,10 @@ fn help_and_show_tell_the_same_of_a_module() {
         &["bundle", "show", &module],
     ] {
         let text = lab.run(command).exits(0).text();
-        let words = text
+        let mut words = text
             .lines()
             .filter_map(|line| line.split_whitespace().next());
-        let last = words.filter(|word| word.starts_with("demo")).last();
+        let last = words.rfind(|word| word.starts_with("demo"));
         assert_eq!(last, Some("demo::alpha"), "{text}");
     }
 }

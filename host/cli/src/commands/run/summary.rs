@@ -126,10 +126,12 @@ fn reached(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
     }
 }
 
-/// The value of a limit, written like every other size or time.
+/// The value of a limit, written like every other size or time, and never rounded: somebody asked for it.
 fn limit_text(plan: &Plan<'_>, limit: LimitName) -> String {
+    let value = plan.limits.value(limit);
     match limit.unit() {
-        LimitUnit::Size => size(plan.limits.value(limit)),
+        LimitUnit::Size if value.is_multiple_of(1024) => size(value),
+        LimitUnit::Size => format!("{value} B"),
         LimitUnit::Span | LimitUnit::Count => plan.limits.text(limit),
     }
 }
