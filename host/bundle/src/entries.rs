@@ -68,11 +68,29 @@ impl<R: Read> Entries<R> {
         }
     }
 
+    /// Reads the first header, or what there is of it where the bytes end within it.
+    pub(crate) fn first_header(&mut self) -> Result<Vec<u8>, EntryError> {
+        let mut found = Vec::new();
+        let reader = self.input.by_ref().take(BLOCK_BYTES as u64);
+        { reader }.read_to_end(&mut found).map_err(read_error)?;
+        Ok(found)
+    }
+
     /// Reads an entry whole whose path is known and whose size is not.
     pub(crate) fn small(&mut self, path: &str, bytes_max: u64) -> Result<Vec<u8>, EntryError> {
         let found = self.block()?;
-        let size = ustar::size(&found).unwrap_or_default();
-        let compared = ustar::compare(&found, &ustar::header(path, FileMode::Plain, size));
+        self.small_behind(&found, path, bytes_max)
+    }
+
+    /// The same when its header has been read.
+    pub(crate) fn small_behind(
+        &mut self,
+        found: &Block,
+        path: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, EntryError> {
+        let size = ustar::size(found).unwrap_or_default();
+        let compared = ustar::compare(found, &ustar::header(path, FileMode::Plain, size));
         // No manifest says what these two are.
         compared.map_err(|fault| match fault {
             HeaderFault::Size => HeaderFault::OwnSize,

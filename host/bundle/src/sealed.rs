@@ -13,6 +13,7 @@ use host_trust::{DistrustError, SignedBy, TrustList};
 use crate::entries::{Entries, EntryError};
 use crate::manifest::{MANIFEST_BYTES_MAX, MANIFEST_PATH, SIGNATURES_PATH, sha256};
 use crate::signatures::{self, SIGNATURES_BYTES_MAX};
+use crate::ustar::Block;
 use crate::{BundlePath, FileEntry, HeaderFault, Manifest, ManifestError, SignaturesError};
 
 /// A bundle whose manifest and signatures have been read, believed by no one.
@@ -136,12 +137,10 @@ pub enum ReceiveError {
 /// # Errors
 ///
 /// When these two are not exactly where and what they must be; [`OpenBundleError::NotABundle`] when
-/// already the first header is another one, so that a caller may try [`crate::read_plain_tar`].
+/// already the first header is another one, or the bytes end before it is told, so that a caller may try [`crate::read_plain_tar`].
 pub fn open<R: Read>(reader: R) -> Result<SealedBundle<R>, OpenBundleError> {
     let mut entries = Entries::new(reader);
-    let manifest_bytes = entries
-        .small(MANIFEST_PATH, MANIFEST_BYTES_MAX)
-        .map_err(manifest_entry_error)?;
+    let manifest_bytes = manifest_bytes(&mut entries)?;
     let manifest = Manifest::read(&manifest_bytes).map_err(OpenBundleError::Manifest)?;
     let signatures_bytes = entries
         .small(SIGNATURES_PATH, SIGNATURES_BYTES_MAX)
@@ -156,6 +155,21 @@ pub fn open<R: Read>(reader: R) -> Result<SealedBundle<R>, OpenBundleError> {
         manifest,
         manifest_bytes,
         signatures,
+    })
+}
+
+fn manifest_bytes(entries: &mut Entries<impl Read>) -> Result<Vec<u8>, OpenBundleError> {
+    let found = entries.first_header().map_err(manifest_entry_error)?;
+    let read = match Block::try_from(found.as_slice()) {
+        Ok(header) => entries.small_behind(&header, MANIFEST_PATH, MANIFEST_BYTES_MAX),
+        Err(_) => Err(EntryError::Truncated),
+    };
+    // Only what begins like a bundle can be a damaged one.
+    let begins_alike = found.starts_with(MANIFEST_PATH.as_bytes());
+    read.map_err(|source| match source {
+        EntryError::Read(_) => manifest_entry_error(source),
+        _ if !begins_alike => OpenBundleError::NotABundle(source),
+        _ => manifest_entry_error(source),
     })
 }
 

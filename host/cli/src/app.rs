@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{self, OutputMode, Printer};
 use crate::settings::{Environment, Settings};
+use crate::usage;
 
 /// What every command works with.
 #[derive(Debug)]
@@ -59,19 +60,15 @@ fn start(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(failure) => return end(Printer::new(OutputMode::Human, false), &failure),
     };
-    let texts: Vec<String> = arguments
-        .iter()
-        .map(|text| text.to_string_lossy().into_owned())
-        .collect();
-    let asked = commands::run::scan::output_mode(&texts).unwrap_or(settings.output);
+    let asked = commands::run::scan::output_mode(arguments).unwrap_or(settings.output);
     let context = Context {
         printer: Printer::new(asked, settings.no_color),
         settings,
     };
     let printer = context.printer;
-    let done = match commands::run::scan::scan(&texts) {
+    let done = match commands::run::scan::scan(arguments) {
         // The options of a task are known only when its bundle has been opened.
-        Some(named) => commands::run::run(&context, &texts, &named),
+        Some(named) => commands::run::run(&context, arguments, &named),
         None => dispatch(&context, arguments),
     };
     match done {
@@ -107,41 +104,24 @@ fn dispatch(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> 
 
 /// Help and version are no failures; everything else that clap says is one of usage.
 pub(crate) fn explain(context: &Context, error: &clap::Error) -> Result<Exit, Failure> {
-    let text = if context.printer.mode() == OutputMode::Human && context.printer.paints() {
-        error.render().ansi().to_string()
-    } else {
-        error.render().to_string()
+    let printer = context.printer;
+    let text = |paints: bool| {
+        let text = error.render();
+        if printer.mode() == OutputMode::Human && paints {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        }
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            context.printer.line(text.trim_end());
+            printer.line(text(printer.paints_stdout()).trim_end());
             Ok(Exit::Done)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            context.printer.note(text.trim_end());
+            printer.note(text(printer.paints_stderr()).trim_end());
             Ok(Exit::Usage)
         }
-        _ => {
-            let text = error.render().to_string();
-            let mut lines = text.trim_end().lines();
-            let first = lines.next().unwrap_or_default();
-            let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-            let rest: Vec<String> = lines
-                .map(str::to_owned)
-                .filter(|line| !line.trim().is_empty())
-                .collect();
-            let (hints, details): (Vec<String>, Vec<String>) = rest.into_iter().partition(|line| {
-                line.starts_with("For more information") || line.starts_with("Usage:")
-            });
-            let details = details.iter().map(|line| line.trim().to_owned()).collect();
-            let usage = hints
-                .into_iter()
-                .find_map(|line| line.strip_prefix("Usage: ").map(str::to_owned));
-            let failure = Failure::usage(message).details(details);
-            Err(match usage {
-                Some(usage) => failure.hint(format!("usage: {usage}")),
-                None => failure,
-            })
-        }
+        _ => Err(usage::failure(error)),
     }
 }

@@ -7,8 +7,8 @@ use crate::printer::OutputMode;
 
 /// Run tasks with exactly the capabilities that were granted, and nothing else
 ///
-/// A task is a script, or a program compiled to WASI, in a module with Puppet's layout. `host run` starts
-/// it in a jail of its own: it sees what it asked for and was granted, and its limits are held.
+/// A task is a script or a program of this machine's kind in a module with Puppet's layout. `host run` starts it
+/// in a jail of its own: it sees what it asked for and was granted, and its limits are held.
 #[derive(Debug, Parser)]
 #[command(
     name = "host",

@@ -37,7 +37,7 @@ pub(crate) fn stopwatch() -> Instant {
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::plain(Exit::Machine, format!("no random numbers: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Machine, &error).within("no random numbers"))?;
     Ok(bytes)
 }
 

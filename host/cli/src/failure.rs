@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exit::Exit;
+use crate::wording::plain;
 
 /// A command that did not do its work.
 #[derive(Debug)]
@@ -21,10 +22,10 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with an error and its causes as the message.
     pub(crate) fn new(exit: Exit, error: &dyn Error) -> Self {
-        let mut chain: Vec<String> = vec![error.to_string()];
+        let mut chain: Vec<String> = vec![plain(&error.to_string())];
         let mut cause = error.source();
         while let Some(error) = cause {
-            let text = error.to_string();
+            let text = plain(&error.to_string());
             // A wrapper that only passes its source on, or repeats it, says nothing new.
             if chain.last().is_none_or(|last| !last.ends_with(&text)) {
                 chain.push(text);
@@ -52,6 +53,18 @@ impl Failure {
     /// The command line is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::plain(Exit::Usage, message)
+    }
+
+    /// The same with a sentence before it that says of what.
+    pub(crate) fn within(mut self, sentence: impl Into<String>) -> Self {
+        self.chain.insert(0, sentence.into());
+        self
+    }
+
+    /// The same with a cause behind the others.
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.chain.push(cause.into());
+        self
     }
 
     /// The same with advice.

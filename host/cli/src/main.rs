@@ -9,6 +9,8 @@ mod exit;
 mod failure;
 mod printer;
 mod settings;
+mod usage;
+mod wording;
 
 fn main() -> std::process::ExitCode {
     app::run(std::env::args_os().collect())

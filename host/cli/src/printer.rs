@@ -13,6 +13,14 @@ use serde_json::json;
 
 use crate::failure::Failure;
 
+/// Goes to the beginning of the line and clears it.
+const CLEAR_LINE: &str = "\r\x1b[K";
+/// The columns of a terminal that does not say how many it has.
+const USUAL_WIDTH: u16 = 80;
+
+/// Columns that are left for what a terminal echoes, such as `^C`.
+const ECHO_WIDTH: u16 = 8;
+
 /// What standard output is for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub(crate) enum OutputMode {
@@ -76,8 +84,18 @@ impl Printer {
     }
 
     /// Whether standard output shows colours.
-    pub(crate) fn paints(self) -> bool {
+    pub(crate) fn paints_stdout(self) -> bool {
         self.paints_stdout
+    }
+
+    /// Whether standard error shows colours.
+    pub(crate) fn paints_stderr(self) -> bool {
+        self.paints_stderr
+    }
+
+    /// Whether standard output and standard error are the same terminal, or look like it.
+    pub(crate) fn shows_both(self) -> bool {
+        self.stdout_is_terminal && self.stderr_is_terminal
     }
 
     /// A line of data for people.
@@ -88,6 +106,23 @@ impl Printer {
     /// A line for people beside the data.
     pub(crate) fn note(self, text: &str) {
         write_whole(io::stderr().lock(), format!("{text}\n").as_bytes());
+    }
+
+    /// Puts a sign of life in place of the line that stands at the cursor; nothing takes it away.
+    ///
+    /// It is cut to the width of the terminal, since a line that is folded is two, of which one would stay. It is not
+    /// filled up either: what a terminal echoes behind it must not be folded.
+    pub(crate) fn sign_of_life(self, text: &str) {
+        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+        let width = if width == 0 { USUAL_WIDTH } else { width };
+        let room = usize::from(width.saturating_sub(ECHO_WIDTH)).max(1);
+        let cut: String = text.chars().take(room).collect();
+        write_whole(io::stderr().lock(), format!("{CLEAR_LINE}{cut}").as_bytes());
+    }
+
+    /// Clears the line that stands at the cursor.
+    pub(crate) fn clear_line(self) {
+        write_whole(io::stderr().lock(), CLEAR_LINE.as_bytes());
     }
 
     /// One JSON document, pretty where it stands alone.

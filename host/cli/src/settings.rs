@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use host_core::{Ceilings, LimitRequests, Limits};
+use host_core::{Ceilings, LimitName, LimitRequests, Limits, Shown};
 use host_node::{Machine, Starter};
 use host_store::{Places, Privacy, ReadOwnedError, UidRange, read_owned};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -107,13 +108,15 @@ pub(crate) struct Settings {
     uid_range: UidRange,
     limits: Limits,
     ceilings: Ceilings,
-    origins: Vec<(String, String, Source)>,
+    ceilings_told: LimitRequests,
+    origins: Vec<(String, Value, Source)>,
+    place_origins: [Source; 4],
 }
 
 impl Settings {
     /// Gathers the settings of this process.
     pub(crate) fn gather(environment: Environment) -> Result<Self, Failure> {
-        let places = places(&environment);
+        let (places, place_origins) = places(&environment);
         let path = places.config.join("config.toml");
         let built_in: ConfigFile =
             toml::from_str(DEFAULTS).map_err(|error| Failure::new(Exit::Bug, &error))?;
@@ -129,7 +132,9 @@ impl Settings {
             uid_range: UidRange::DEFAULT,
             limits: Limits::default(),
             ceilings: Ceilings::default(),
+            ceilings_told: LimitRequests::default(),
             origins: Vec::new(),
+            place_origins,
         };
         settings.apply(built_in, &Source::BuiltIn)?;
         settings.apply(file, &Source::File(path))?;
@@ -144,14 +149,14 @@ impl Settings {
         };
         if let Some(text) = file.output {
             self.output = parse_output(&text).map_err(|why| wrong("output", &why))?;
-            self.came("output", text, from);
+            self.came("output", json!(text), from);
         }
         if let Some(paths) = file.modulepath {
-            self.came("modulepath", format!("{paths:?}"), from);
+            self.came("modulepath", json!(paths), from);
             self.modulepath = paths;
         }
         if let Some(features) = file.features {
-            self.came("features", format!("{features:?}"), from);
+            self.came("features", json!(features), from);
             self.features = features;
         }
         if let Some(paths) = file.system_paths {
@@ -161,27 +166,28 @@ impl Settings {
                     &format!("`{}` is not absolute", path.display()),
                 ));
             }
-            self.came("system_paths", format!("{paths:?}"), from);
+            self.came("system_paths", json!(paths), from);
             self.system_paths = paths;
         }
         if let Some((first, last)) = file.uid_range {
             self.uid_range = UidRange::new(first, last).map_err(|why| wrong("uid_range", &why))?;
-            self.came("uid_range", format!("[{first}, {last}]"), from);
+            self.came("uid_range", json!([first, last]), from);
         }
         let mut limits = LimitRequests::default();
         for (name, value) in file.limits {
             limits
                 .set(&name, &value)
                 .map_err(|why| wrong(&format!("limits.{name}"), &why))?;
-            self.came(&format!("limits.{name}"), value, from);
+            self.came(&format!("limits.{name}"), json!(value), from);
         }
         // What the settings say are defaults, not limits that a run asks for.
         self.limits = self.limits.with_defaults(&limits);
         for (name, value) in file.ceilings {
             self.ceilings
                 .set(&name, &value)
+                .and_then(|()| self.ceilings_told.set(&name, &value))
                 .map_err(|why| wrong(&format!("ceilings.{name}"), &why))?;
-            self.came(&format!("ceilings.{name}"), value, from);
+            self.came(&format!("ceilings.{name}"), json!(value), from);
         }
         Ok(())
     }
@@ -190,7 +196,7 @@ impl Settings {
         if let Some(text) = self.environment.get("HOST_OUTPUT").map(str::to_owned) {
             self.output =
                 parse_output(&text).map_err(|why| Failure::usage(format!("HOST_OUTPUT: {why}")))?;
-            self.came("output", text, &Source::Variable("HOST_OUTPUT"));
+            self.came("output", json!(text), &Source::Variable("HOST_OUTPUT"));
         }
         if let Some(text) = self.environment.get("HOST_MODULEPATH").map(str::to_owned) {
             self.modulepath = text
@@ -200,23 +206,47 @@ impl Settings {
                 .collect();
             self.came(
                 "modulepath",
-                format!("{:?}", self.modulepath),
+                json!(self.modulepath),
                 &Source::Variable("HOST_MODULEPATH"),
             );
         }
         Ok(())
     }
 
-    fn came(&mut self, key: &str, value: String, from: &Source) {
+    fn came(&mut self, key: &str, value: Value, from: &Source) {
         self.origins.retain(|(known, _, _)| known != key);
         self.origins.push((key.to_owned(), value, from.clone()));
     }
 
     /// Each setting with its value and where that came from.
-    pub(crate) fn origins(&self) -> impl Iterator<Item = (&str, &str, String)> {
+    pub(crate) fn origins(&self) -> impl Iterator<Item = (&str, &Value, String)> {
         self.origins
             .iter()
-            .map(|(key, value, from)| (key.as_str(), value.as_str(), from.to_string()))
+            .map(|(key, value, from)| (key.as_str(), value, from.to_string()))
+    }
+
+    /// The four directories by name, and what says where they are.
+    pub(crate) fn directories(&self) -> [(&'static str, &Path, String); 4] {
+        let [config, state, cache, runtime] = &self.place_origins;
+        let places = &self.places;
+        [
+            ("config", places.config.as_path(), config.to_string()),
+            ("state", places.state.as_path(), state.to_string()),
+            ("cache", places.cache.as_path(), cache.to_string()),
+            ("runtime", places.runtime.as_path(), runtime.to_string()),
+        ]
+    }
+
+    /// Where the value of one setting came from.
+    pub(crate) fn origin(&self, key: &str) -> String {
+        let of_key = |(known, _, _): &&(String, Value, Source)| known == key;
+        let known = self.origins.iter().find(of_key);
+        known.map_or_else(String::new, |(_, _, from)| from.to_string())
+    }
+
+    /// The most that a run gets of a limit, where the settings say so.
+    pub(crate) fn ceiling(&self, name: LimitName) -> Option<u64> {
+        self.ceilings_told.get(name)
     }
 
     /// This machine as runs see it.
@@ -297,51 +327,59 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
     })
 }
 
-/// Where everything is: below `HOST_HOME`, else for root in the system's places, else in the user's.
-fn places(environment: &Environment) -> Places {
-    if let Some(home) = environment.get("HOST_HOME") {
+/// Where everything is: below `HOST_HOME`, else for root in the system's places, else in the user's. With it,
+/// for each of the four, what says so.
+fn places(environment: &Environment) -> (Places, [Source; 4]) {
+    let (paths, origins) = if let Some(home) = environment.get("HOST_HOME") {
         let home = std::path::absolute(home).unwrap_or_else(|_| PathBuf::from(home));
-        return Places {
-            config: home.join("config"),
-            state: home.join("state"),
-            cache: home.join("cache"),
-            runtime: home.join("run"),
-        };
-    }
-    if rustix::process::geteuid().is_root() {
-        let [config, state, cache, runtime] = SYSTEM_PLACES.map(PathBuf::from);
-        return Places {
-            config,
-            state,
-            cache,
-            runtime,
-        };
-    }
+        let below = ["config", "state", "cache", "run"].map(|name| home.join(name));
+        (below, [0; 4].map(|_| Source::Variable("HOST_HOME")))
+    } else if rustix::process::geteuid().is_root() {
+        let paths = SYSTEM_PLACES.map(PathBuf::from);
+        (paths, [0; 4].map(|_| Source::BuiltIn))
+    } else {
+        users_places(environment)
+    };
+    let [config, state, cache, runtime] = paths;
+    let places = Places {
+        config,
+        state,
+        cache,
+        runtime,
+    };
+    (places, origins)
+}
+
+/// The places of an ordinary user, by the rules of XDG.
+fn users_places(environment: &Environment) -> ([PathBuf; 4], [Source; 4]) {
     let home = environment
         .path("HOME")
         .unwrap_or_else(|| "/nonexistent".into());
-    let place = |variable: &str, usual: &str| {
-        environment
-            .path(variable)
-            .unwrap_or_else(|| home.join(usual))
-            .join("host")
+    let place = |variable: &'static str, usual: &str| match environment.path(variable) {
+        Some(path) => (path.join("host"), Source::Variable(variable)),
+        None => (home.join(usual).join("host"), Source::Variable("HOME")),
     };
-    let state = place("XDG_STATE_HOME", ".local/state");
-    Places {
-        config: place("XDG_CONFIG_HOME", ".config"),
-        cache: place("XDG_CACHE_HOME", ".cache"),
-        runtime: environment
-            .path("XDG_RUNTIME_DIR")
-            .map_or_else(|| state.join("run"), |path| path.join("host")),
-        state,
-    }
+    let (config, config_from) = place("XDG_CONFIG_HOME", ".config");
+    let (state, state_from) = place("XDG_STATE_HOME", ".local/state");
+    let (cache, cache_from) = place("XDG_CACHE_HOME", ".cache");
+    let (runtime, runtime_from) = match environment.path("XDG_RUNTIME_DIR") {
+        Some(path) => (path.join("host"), Source::Variable("XDG_RUNTIME_DIR")),
+        None => (state.join("run"), state_from.clone()),
+    };
+    (
+        [config, state, cache, runtime],
+        [config_from, state_from, cache_from, runtime_from],
+    )
 }
 
 /// A limit that a person typed, `NAME=VALUE`.
 pub(crate) fn add_limit(limits: &mut LimitRequests, text: &str) -> Result<(), Failure> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err(Failure::usage(format!("`{text}` is not a limit"))
-            .hint("write it as NAME=VALUE, such as --limit wall=30s or --limit memory=64MiB"));
+        return Err(Failure::usage(match text.parse::<LimitName>() {
+            Ok(name) => format!("limit `{name}` has no value"),
+            Err(_) => format!("`{}` is not a limit", Shown(text)),
+        })
+        .hint("write it as NAME=VALUE, such as --limit wall=30s or --limit memory=64MiB"));
     };
     limits
         .set(name, value)

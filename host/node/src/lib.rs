@@ -24,8 +24,8 @@ mod machine;
 
 pub use begin::{BeginError, begin, refuse};
 pub use draft::{Moment, NOT_GRANTED, ResultValue};
-pub use load::{LoadError, Loaded, load};
+pub use load::{LoadError, Loaded, load, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
 pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
-pub use source::{ModuleDir, SealOptions, SourceError, seal_directory, seal_module};
+pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};

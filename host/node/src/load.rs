@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, PlainTarError,
-    ReceiveError, VerifiedBundle, VerifyBundleError,
+    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, Packed,
+    PlainTarError, ReceiveError, VerifiedBundle, VerifyBundleError,
 };
 use host_store::{ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
@@ -117,7 +117,7 @@ pub enum LoadError {
 }
 
 /// Loads what lies at `path`: a sealed bundle that `trust` accepts at the time `now_unix`, or the author's own
-/// directory or plain tar.
+/// directory or plain tar. `busy` is called from time to time while bytes go by.
 ///
 /// # Errors
 /// [`LoadError`] says what is wrong with it. Nothing of it is kept then.
@@ -127,6 +127,7 @@ pub fn load(
     now_unix: u64,
     options: &SealOptions,
     store: &Store,
+    busy: &mut dyn FnMut(),
 ) -> Result<Loaded, LoadError> {
     let unread = |source| LoadError::Read {
         path: path.to_owned(),
@@ -134,12 +135,14 @@ pub fn load(
     };
     if std::fs::metadata(path).map_err(unread)?.is_dir() {
         let snapshot = Snapshot::begin(path, store)?;
-        let sealed = source::seal_directory(path, options, &mut BufWriter::new(&snapshot.0));
+        let mut writer = BufWriter::new(Busy(&snapshot.0, &mut *busy));
+        let sealed = source::seal_directory(path, options, &mut writer);
         sealed.map_err(|error| unsealed(path, error))?;
-        return load_own(path, snapshot, store);
+        drop(writer);
+        return load_own(path, snapshot, store, busy);
     }
     let mut file = source::open_file(path).map_err(unread)?;
-    match host_bundle::open(&file) {
+    match host_bundle::open(Busy(&file, &mut *busy)) {
         Ok(sealed) => {
             let authentic =
                 sealed
@@ -152,7 +155,11 @@ pub fn load(
         }
         Err(OpenBundleError::NotABundle(_)) => {
             file.seek(SeekFrom::Start(0)).map_err(unread)?;
-            load_plain(path, &file, options, store)
+            let snapshot = Snapshot::begin(path, store)?;
+            let mut writer = BufWriter::new(Busy(&snapshot.0, &mut *busy));
+            seal_plain_tar(path, &file, options, &mut writer)?;
+            drop(writer);
+            load_own(path, snapshot, store, busy)
         }
         Err(source) => Err(LoadError::Open {
             path: path.to_owned(),
@@ -161,20 +168,21 @@ pub fn load(
     }
 }
 
-fn load_plain(
+/// Seals the module in a plain tar into `writer`, without signatures; `path` is for messages.
+///
+/// # Errors
+/// When it is no tar of a module, or the module cannot be sealed.
+pub fn seal_plain_tar(
     path: &Path,
-    file: &File,
+    tar: impl Read,
     options: &SealOptions,
-    store: &Store,
-) -> Result<Loaded, LoadError> {
-    let module = host_bundle::read_plain_tar(file).map_err(|source| LoadError::Plain {
+    writer: &mut impl Write,
+) -> Result<Packed, LoadError> {
+    let module = host_bundle::read_plain_tar(tar).map_err(|source| LoadError::Plain {
         path: path.to_owned(),
         source,
     })?;
-    let snapshot = Snapshot::begin(path, store)?;
-    let sealed = source::seal_module(&module, path, options, &mut BufWriter::new(&snapshot.0));
-    sealed.map_err(|error| unsealed(path, error))?;
-    load_own(path, snapshot, store)
+    source::seal_module(&module, path, options, writer).map_err(|error| unsealed(path, error))
 }
 
 /// What this process seals itself: a file without a name, which nobody else can open.
@@ -208,15 +216,42 @@ fn unkept(path: &Path, error: impl Error + Send + Sync + 'static) -> LoadError {
     }
 }
 
+/// A stream whose owner hears of every piece that goes by.
+struct Busy<'b, S>(S, &'b mut dyn FnMut());
+
+impl<S: Read> Read for Busy<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.1)();
+        self.0.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Busy<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.1)();
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Loads what this process sealed itself a moment ago.
-fn load_own(path: &Path, snapshot: Snapshot, store: &Store) -> Result<Loaded, LoadError> {
+fn load_own(
+    path: &Path,
+    snapshot: Snapshot,
+    store: &Store,
+    busy: &mut dyn FnMut(),
+) -> Result<Loaded, LoadError> {
     let mut file = snapshot.0;
     file.seek(SeekFrom::Start(0))
         .map_err(|error| unkept(path, error))?;
-    let sealed = host_bundle::open(BufReader::new(file)).map_err(|source| LoadError::Open {
-        path: path.to_owned(),
-        source,
-    })?;
+    let sealed =
+        host_bundle::open(Busy(BufReader::new(file), busy)).map_err(|source| LoadError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
     receive(path, sealed.of_local_author(), store)
 }
 

@@ -96,6 +96,12 @@ pub enum SourceError {
         /// The directory.
         path: PathBuf,
     },
+    /// It has the layout of a module and no task.
+    #[error("module `{}` has no task: there is no file in its `tasks` directory", .path.display())]
+    NoTask {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Its metadata.json says something that cannot be.
     #[error("`{}` has a metadata.json that cannot be used", .path.display())]
     Identity {
@@ -339,7 +345,7 @@ pub fn seal_directory(
 ///
 /// # Errors
 /// When the module, or one that it needs, cannot be read, named or sealed.
-pub fn seal_module(
+pub(crate) fn seal_module(
     module: &MemoryModule,
     path: &Path,
     options: &SealOptions,
@@ -365,8 +371,11 @@ fn seal(
         .iter()
         .any(|file| file.path.starts_with("tasks/"))
     {
-        return Err(SourceError::NotAModule {
-            path: path.to_owned(),
+        let path = path.to_owned();
+        return Err(if path.join("tasks").is_dir() {
+            SourceError::NoTask { path }
+        } else {
+            SourceError::NotAModule { path }
         });
     }
     let identity = identity(&source, path)?;

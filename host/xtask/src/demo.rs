@@ -1,12 +1,14 @@
 //! `cargo xtask demo`: from nothing to a task that ran with two openings and no more, as a transcript.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::transcript::Transcript;
 use crate::workspace::Workspace;
 
 /// The module that is packed, from the root.
-const MODULE: &str = "guest-examples/disk-report";
+pub(crate) const MODULE: &str = "guest-examples/disk-report";
 
 /// What `host` answers when a run was refused.
 const REFUSED: i32 = 3;
@@ -21,14 +23,26 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     let host = workspace.build_host("ci")?;
     let directory = workspace.fresh("demo")?;
     println!("\nin {}, with HOST_HOME=$PWD/home", directory.display());
-    let transcript = Transcript::new(&host, &directory);
+    steps(
+        &Transcript::new(&host, &directory),
+        &workspace.root.join(MODULE),
+    )?;
+    next_steps(workspace);
+    Ok(())
+}
 
+/// Types the commands, with the module at `module`.
+///
+/// # Errors
+///
+/// When a command does not end as it should.
+pub(crate) fn steps(transcript: &Transcript<'_>, module: &Path) -> Result<()> {
     println!("\n# a key to sign with, on the list of those that are trusted here");
     transcript.host("key new --comment demo@example.com", 0)?;
     transcript.host("trust add home/config/key.pub --module disk_report", 0)?;
 
     println!("\n# a module in Puppet's layout, sealed into one file and signed with that key");
-    transcript.copy(&workspace.root.join(MODULE))?;
+    transcript.copy(module)?;
     transcript.host("bundle pack disk-report -o bundle.tar", 0)?;
     transcript.host("bundle show bundle.tar", 0)?;
 
@@ -36,9 +50,7 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     transcript.host("run bundle.tar", REFUSED)?;
 
     println!("\n# with what it asks for, and nothing else");
-    transcript.host("run bundle.tar --allow-asked count=3", 0)?;
-    next_steps(workspace);
-    Ok(())
+    transcript.host("run bundle.tar --allow-asked count=3", 0)
 }
 
 fn next_steps(workspace: &Workspace) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::demo;
 use crate::machine::{self, is_root, now, program, run};
 use crate::packages::{self, Tool};
 use crate::table;
@@ -30,8 +31,8 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// Run everything that CI runs
 ///
-/// Formatting, lints, all tests, as root the tests of the command line once more as an ordinary user, the
-/// documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
+/// Formatting, lints, all tests, the demo, as root the tests of the command line and the demo once more as an
+/// ordinary user, the documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArguments {
     /// Only formatting, lints and tests
@@ -70,7 +71,9 @@ pub(crate) fn test(workspace: &Workspace, arguments: &TestArguments) -> Result<(
     if !arguments.quick {
         if is_root() {
             steps.step("tests as an ordinary user", || other_user::test(workspace));
+            steps.step("demo as an ordinary user", || other_user::demo(workspace));
         }
+        steps.step("demo", || demo::demo(workspace));
         steps.step("documentation", || {
             let document = ["doc", "--profile", "ci", "--workspace", "--no-deps"];
             run(workspace

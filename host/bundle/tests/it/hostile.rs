@@ -474,8 +474,14 @@ fn what_is_no_bundle_is_told_from_a_damaged_one() {
             good.without(0, good.signatures),
             true,
         ),
-        ("nothing", Vec::new(), false),
-        ("zeros", vec![0; 1024], false),
+        ("nothing", Vec::new(), true),
+        ("a short text", b"ab\n".to_vec(), true),
+        ("zeros", vec![0; 1024], true),
+        (
+            "a bundle that was cut off in its first header",
+            good.bytes[..100].to_vec(),
+            false,
+        ),
         (
             "a linked manifest",
             good.with(good.manifest, 156, b"2"),

@@ -8,7 +8,8 @@ use crate::app::Context;
 use crate::commands::bundle::columns::table;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::OutputMode;
+use crate::printer::{OutputMode, for_terminal};
+use crate::wording::shown;
 
 /// Show the settings
 #[derive(Debug, Subcommand)]
@@ -26,33 +27,44 @@ pub(crate) struct ShowArgs {}
 /// Runs `host config`.
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, Failure> {
     let ConfigCommand::Show(_) = command;
-    let places = &context.settings.places;
-    let places = [
-        ("config", &places.config),
-        ("state", &places.state),
-        ("cache", &places.cache),
-        ("runtime", &places.runtime),
-    ];
+    let settings = &context.settings;
     let printer = context.printer;
     if printer.mode() != OutputMode::Human {
-        let settings = context.settings.origins();
-        let settings = settings
+        let origins = settings
+            .origins()
             .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}));
-        let places = places.map(|(name, path)| (name.to_owned(), json!(path)));
+        let directories = settings
+            .directories()
+            .map(|(name, path, origin)| (name.to_owned(), json!({"path": path, "origin": origin})));
         printer.json(&json!({
             "format": "host.settings/1",
-            "settings": settings.collect::<Vec<Value>>(),
-            "directories": Value::Object(places.into_iter().collect()),
+            "settings": origins.collect::<Vec<Value>>(),
+            "directories": Value::Object(directories.into_iter().collect()),
         }));
         return Ok(Exit::Done);
     }
     let cell = |text: &str| Shown(text).to_string();
-    let settings = context.settings.origins();
-    let settings =
-        settings.map(|(key, value, origin)| [key.to_owned(), cell(value), cell(&origin)]);
-    table(printer, ["setting", "value", "from"], settings.collect());
+    let rows = settings
+        .origins()
+        .map(|(key, value, origin)| [key.to_owned(), text(value), cell(&origin)]);
+    table(printer, ["setting", "value", "from"], rows.collect());
     printer.line("");
-    let places = places.map(|(name, path)| [name.to_owned(), cell(&path.display().to_string())]);
-    table(printer, ["directory", "path"], places.to_vec());
+    let rows = settings
+        .directories()
+        .map(|(name, path, origin)| [name.to_owned(), cell(&origin), shown(path)]);
+    // Paths come last, since they may be long.
+    table(printer, ["directory", "from", "path"], rows.to_vec());
     Ok(Exit::Done)
+}
+
+/// A value as a settings file has it, but for the quotes around a single text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => Shown(text).to_string(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            for_terminal(&format!("[{}]", items.join(", ")))
+        }
+        other => for_terminal(&other.to_string()),
+    }
 }

@@ -19,9 +19,11 @@ use tempfile::{Builder, NamedTempFile, TempPath};
 use crate::app::Context;
 use crate::clock;
 use crate::commands::bundle;
+use crate::commands::source::unread;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
+use crate::wording::shown;
 
 /// The name of the own key in the directory of settings.
 const OWN: &str = "key";
@@ -75,14 +77,13 @@ pub(crate) fn own(context: &Context) -> Result<Option<KeyFile>, Failure> {
 
 /// The private key in a file that a person named.
 pub(crate) fn read(path: &Path) -> Result<KeyFile, Failure> {
-    let absolute = std::path::absolute(path)
-        .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", shown(path))))?;
+    let absolute = std::path::absolute(path).map_err(|error| unread(path, &error))?;
     let bytes = read_owned(&absolute, KEY_FILE_BYTES_MAX as u64, Privacy::Private);
     let bytes = bytes.or_else(|error| match error {
-        // A public key says better than its mode what is wrong.
+        // Only a private key is to be hidden; what else it is says better than its mode what is wrong.
         ReadOwnedError::Readable { .. } => {
             let bytes = read_owned(&absolute, KEY_FILE_BYTES_MAX as u64, Privacy::Public);
-            bytes.ok().filter(|bytes| is_public(bytes)).ok_or(error)
+            bytes.ok().filter(|bytes| !is_private(bytes)).ok_or(error)
         }
         error => Err(error),
     });
@@ -94,6 +95,13 @@ fn own_path(context: &Context) -> PathBuf {
     context.settings.places.config.join(OWN)
 }
 
+/// Whether the file holds a private key, whether or not it can be read.
+fn is_private(bytes: &[u8]) -> bool {
+    bytes
+        .trim_ascii_start()
+        .starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+}
+
 fn is_public(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<PublicKey>().is_ok())
 }
@@ -101,20 +109,14 @@ fn is_public(bytes: &[u8]) -> bool {
 fn parse(path: &Path, bytes: &[u8]) -> Result<KeyFile, Failure> {
     let text = String::from_utf8_lossy(bytes);
     KeyFile::read(&text).map_err(|error| {
-        let mut failure = Failure::new(Exit::Usage, &error);
-        failure
-            .chain
-            .insert(0, format!("cannot sign with `{}`", shown(path)));
+        let failure =
+            Failure::new(Exit::Usage, &error).within(format!("cannot sign with `{}`", shown(path)));
         match error {
             KeyFileError::NotAKey if is_public(bytes) => failure
                 .hint("this is the public half: name the private one, or use --agent COMMENT"),
             _ => failure,
         }
     })
-}
-
-fn shown(path: &Path) -> String {
-    Shown(&path.display().to_string()).to_string()
 }
 
 fn new(context: &Context, arguments: &NewArgs) -> Result<Exit, Failure> {
@@ -125,8 +127,7 @@ fn new(context: &Context, arguments: &NewArgs) -> Result<Exit, Failure> {
                     .hint(format!("name the file too: {}", shown(&file.join(OWN)))),
             );
         }
-        Some(file) => std::path::absolute(file)
-            .map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", shown(file))))?,
+        Some(file) => std::path::absolute(file).map_err(|error| unwritten(file, &error))?,
         None => {
             let config = &context.settings.places.config;
             OwnedDir::create(config).map_err(|error| Failure::new(Exit::Machine, &error))?;
@@ -296,5 +297,24 @@ mod tests {
         assert_eq!(read(&path).unwrap().public_key(), key.public_key());
         let failure = read(&public_path(&path)).unwrap_err();
         assert!(failure.hint.unwrap().starts_with("this is the public half"));
+    }
+
+    /// `--key /etc/passwd` was answered with the advice to hide it from everyone.
+    #[test]
+    fn only_a_private_key_is_to_be_hidden_from_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let key = KeyFile::generate(&[1; 32], "ann").unwrap();
+        for (text, said) in [
+            (key.to_text().unwrap().to_string(), "`chmod go= "),
+            ("root:x:0:0::/root:/bin/sh\n".to_owned(), "cannot sign with"),
+        ] {
+            let mut file = std::fs::File::create(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.set_permissions(Permissions::from_mode(0o644)).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+            assert_eq!(message.contains("chmod"), said.contains("chmod"));
+        }
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 use clap_mangen::Man;
-use host_core::Shown;
 
 use crate::app::Context;
 use crate::args::Cli;
+use crate::commands::bundle::unwritten;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::wording::shown;
 
 /// Print the manual page, or write those of all commands into a directory
 #[derive(Args, Debug)]
@@ -37,10 +38,11 @@ pub(crate) fn run(context: &Context, arguments: &ManArgs) -> Result<Exit, Failur
 }
 
 fn write(context: &Context, directory: &Path) -> Result<Exit, Failure> {
-    let shown = Shown(&directory.display().to_string()).to_string();
-    let unwritten = |error| Failure::usage(format!("cannot write to `{shown}`: {error}"));
+    let unwritten = |error| unwritten(directory, &error);
     std::fs::create_dir_all(directory).map_err(unwritten)?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(unwritten)?;
-    context.printer.note(&format!("written to {shown}"));
+    context
+        .printer
+        .note(&format!("written to {}", shown(directory)));
     Ok(Exit::Done)
 }

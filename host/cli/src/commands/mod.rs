@@ -1,5 +1,8 @@
 //! One file, or one directory, for each command.
 
+mod patience;
+mod source;
+
 pub(crate) mod run;
 
 pub(crate) mod bundle;

@@ -7,7 +7,7 @@ mod lines;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use host_core::{ModuleName, Shown};
@@ -25,6 +25,7 @@ use crate::commands::bundle::scope;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint};
+use crate::wording::{reason, shown};
 
 /// The name of the list in the directory of settings.
 const FILE: &str = "trust.json";
@@ -82,7 +83,7 @@ pub(crate) fn run(context: &Context, command: &TrustCommand) -> Result<Exit, Fai
 
 /// The trust list of this installation; an empty one where there is none.
 pub(crate) fn load(context: &Context) -> Result<TrustList, Failure> {
-    let path = context.settings.places.config.join(FILE);
+    let path = list_path(context);
     parsed(
         &path,
         read_owned(&path, TRUST_LIST_BYTES_MAX as u64, Privacy::Public),
@@ -97,20 +98,15 @@ fn parsed(path: &Path, read: Result<Vec<u8>, ReadOwnedError>) -> Result<TrustLis
     }
 }
 
-fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
-    let mut failure = Failure::new(Exit::Untrusted, error);
-    failure.chain.insert(
-        0,
-        format!(
-            "the trust list `{}` cannot be used, so nothing is trusted",
-            shown(path)
-        ),
-    );
-    failure
+fn list_path(context: &Context) -> PathBuf {
+    context.settings.places.config.join(FILE)
 }
 
-fn shown(path: &Path) -> String {
-    Shown(&path.display().to_string()).to_string()
+fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::Untrusted, error).within(format!(
+        "the trust list `{}` cannot be used, so nothing is trusted",
+        shown(path)
+    ))
 }
 
 fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
@@ -128,14 +124,18 @@ fn add(context: &Context, arguments: &AddArgs) -> Result<Exit, Failure> {
             failure
         })?);
     }
-    let changes = change(context, &authors)?;
-    let added: Vec<(Author, Added)> = authors.into_iter().zip(changes).collect();
-    report(context, &added);
+    let (trust, changes) = change(context, &authors)?;
+    let standing: Vec<Standing> = authors
+        .into_iter()
+        .zip(changes)
+        .map(|(author, change)| Standing::of(author, change, &trust))
+        .collect();
+    report(context, &standing);
     Ok(Exit::Done)
 }
 
-/// Adds authors to the list, which nobody else changes meanwhile.
-fn change(context: &Context, authors: &[Author]) -> Result<Vec<Added>, Failure> {
+/// Adds authors to the list, which nobody else changes meanwhile; the list as it is then, and what became of each.
+fn change(context: &Context, authors: &[Author]) -> Result<(TrustList, Vec<Added>), Failure> {
     let machine = |error: &dyn std::error::Error| Failure::new(Exit::Machine, error);
     let path = &context.settings.places.config;
     let config = OwnedDir::create(path).map_err(|error| machine(&error))?;
@@ -152,7 +152,7 @@ fn change(context: &Context, authors: &[Author]) -> Result<Vec<Added>, Failure> 
         held.write(trust.to_json().as_bytes(), Privacy::Public)
             .map_err(|error| machine(&error))?;
     }
-    Ok(changes)
+    Ok((trust, changes))
 }
 
 /// What a person named: lines, standard input, or files; each text with what to say of it where several were named.
@@ -174,7 +174,7 @@ fn text_of(words: &[String]) -> Result<String, Failure> {
         io::ErrorKind::NotFound => Failure::usage(format!("there is no `{}`", Shown(name))).hint(
             "name a file, or put the whole line in quotes: 'ssh-ed25519 AAAA... ann@example.com'",
         ),
-        _ => Failure::usage(format!("cannot read `{}`: {error}", Shown(name))),
+        _ => Failure::usage(format!("cannot read `{}`: {}", Shown(name), reason(error))),
     };
     match words {
         [word] if word == "-" => {
@@ -199,7 +199,32 @@ fn capped(reader: impl Read) -> io::Result<String> {
     Ok(text)
 }
 
-fn report(context: &Context, added: &[(Author, Added)]) {
+/// What a key is trusted for now, after somebody asked for less, as much or more.
+struct Standing {
+    author: Author,
+    change: Added,
+    /// Whether the list trusts it for more modules than was asked for.
+    is_wider: bool,
+}
+
+impl Standing {
+    /// The entry that `asked` has become in the list.
+    fn of(asked: Author, change: Added, trust: &TrustList) -> Self {
+        let is_same = |entry: &&Author| {
+            entry.key == asked.key
+                && entry.not_before == asked.not_before
+                && entry.not_after == asked.not_after
+        };
+        let author = trust.authors().iter().find(is_same).unwrap_or(&asked);
+        Self {
+            is_wider: change == Added::Nothing && author.modules != asked.modules,
+            author: author.clone(),
+            change,
+        }
+    }
+}
+
+fn report(context: &Context, added: &[Standing]) {
     let printer = context.printer;
     let word = |change: Added| match change {
         Added::Entry => "added",
@@ -207,10 +232,10 @@ fn report(context: &Context, added: &[(Author, Added)]) {
         Added::Nothing => "known",
     };
     if printer.mode() != OutputMode::Human {
-        let entry = |(author, change): &(Author, Added)| {
-            let mut value = author_json(author);
+        let entry = |standing: &Standing| {
+            let mut value = author_json(&standing.author);
             if let Value::Object(members) = &mut value {
-                members.insert("change".to_owned(), json!(word(*change)));
+                members.insert("change".to_owned(), json!(word(standing.change)));
             }
             value
         };
@@ -220,10 +245,10 @@ fn report(context: &Context, added: &[(Author, Added)]) {
     }
     let rows: Vec<[String; 4]> = added
         .iter()
-        .map(|(author, change)| {
-            let [owner, fingerprint, scope, dates] = author_row(author);
+        .map(|standing| {
+            let [owner, fingerprint, scope, dates] = author_row(&standing.author);
             [
-                word(*change).to_owned(),
+                word(standing.change).to_owned(),
                 owner,
                 fingerprint,
                 format!("for {scope}{dates}"),
@@ -231,14 +256,32 @@ fn report(context: &Context, added: &[(Author, Added)]) {
         })
         .collect();
     columns(&rows).iter().for_each(|line| printer.line(line));
+    warn(context, added);
+}
+
+/// Says where the list is not what somebody may think that it is now.
+fn warn(context: &Context, added: &[Standing]) {
+    let printer = context.printer;
+    let warning = printer.on_stderr(Paint::Refused, "warning:");
     let now = clock::now_unix();
     let is_over = |author: &Author| author.not_after.is_some_and(|until| until.is_before(now));
-    for (author, _) in added.iter().filter(|(author, _)| is_over(author)) {
-        let warning = printer.on_stderr(Paint::Refused, "warning:");
-        printer.note(&format!(
-            "{warning} the trust in {} ended already",
-            author.key.fingerprint()
-        ));
+    for standing in added {
+        let fingerprint = standing.author.key.fingerprint();
+        if standing.is_wider {
+            printer.note(&format!(
+                "{warning} nothing was narrowed: {fingerprint} stays trusted for {}",
+                scope(&standing.author.modules)
+            ));
+            printer.hint(&format!(
+                "take its entry out of `{}` first",
+                shown(&list_path(context))
+            ));
+        }
+        if is_over(&standing.author) {
+            printer.note(&format!(
+                "{warning} the trust in {fingerprint} ended already"
+            ));
+        }
     }
 }
 

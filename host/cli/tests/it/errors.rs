@@ -109,12 +109,14 @@ fn metadata_that_cannot_be_used_names_its_place() {
             .task("init.sh", TRUE, Value::Null)
             .file("tasks/init.json", metadata)
             .build();
-        let ran = lab.run(&["run", &module]).says(&["`demo`", said]);
-        assert!(
-            [2, 4].contains(&ran.code()),
-            "exit {} for {metadata}",
-            ran.code()
-        );
+        for help in [&[][..], &["--help"]] {
+            let ran = lab.run(&[&["run", module.as_str()], help].concat());
+            let ran = ran.exits(2).says(&["`tasks/init.json`", "`demo`", said]);
+            once(&ran.stderr);
+        }
+        lab.run(&["bundle", "show", &module])
+            .exits(0)
+            .never_says("metadata of task");
         assert!(lab.events().is_empty(), "{metadata}");
     }
 }
@@ -203,7 +205,8 @@ fn no_implementation_for_this_machine_says_what_each_would_need() {
     let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
     lab.run(&["run", &module])
         .exits(2)
-        .says(&["no implementation", "nonexistent"]);
+        .says(&["no implementation", "nonexistent"])
+        .hints("config/config.toml`: features = ");
     lab.write("home/config/config.toml", "features = [\"nonexistent\"]\n");
     lab.run(&["run", &module]).exits(0);
 }
@@ -274,6 +277,8 @@ fn what_is_no_bundle_is_said_to_be_none() {
     let text = lab.write("notes.txt", "hello\n");
     let empty = lab.write("empty.tar", "");
     let directory = lab.directory("empty");
+    let taskless = lab.directory("taskless/tasks");
+    let taskless = taskless.trim_end_matches("/tasks");
     for (path, code, said) in [
         ("nowhere.tar", 2, "there is no `nowhere.tar`"),
         (
@@ -282,7 +287,8 @@ fn what_is_no_bundle_is_said_to_be_none() {
             "neither a sealed bundle nor a tar of a module",
         ),
         (&empty, 2, "neither a sealed bundle nor a tar of a module"),
-        (&directory, 2, "`tasks` directory"),
+        (&directory, 2, "it has no `tasks` directory"),
+        (taskless, 2, "there is no file in its `tasks` directory"),
         (
             "/dev/null",
             2,
@@ -292,6 +298,227 @@ fn what_is_no_bundle_is_said_to_be_none() {
         lab.run(&["run", path]).exits(code).says(&["error:", said]);
     }
     assert!(lab.events().is_empty() && lab.files("home/cache/content").is_empty());
+}
+
+/// A file of three bytes was called a damaged bundle, and its owner told to get it again.
+#[test]
+fn a_short_file_is_no_damaged_bundle() {
+    let lab = Lab::new();
+    for (name, content, said, hint) in [
+        ("notes.txt", &b"ab\n"[..], "", ""),
+        ("empty.tar", b"", "", ""),
+        (
+            "task.sh",
+            b"#!/bin/sh\necho short\n",
+            "is a script",
+            "directory",
+        ),
+        (
+            "demo.tar.gz",
+            b"\x1f\x8b\x08\0",
+            "compressed with gzip",
+            "gunzip -k ",
+        ),
+        (
+            "demo.tar.bz2",
+            b"BZh91AY",
+            "compressed with bzip2",
+            "bunzip2 -k ",
+        ),
+        (
+            "demo.tar.xz",
+            b"\xfd7zXZ\0\0",
+            "compressed with xz",
+            "unxz -k ",
+        ),
+        (
+            "demo.tar.zst",
+            b"\x28\xb5\x2f\xfd\0",
+            "compressed with zstd",
+            "unzstd ",
+        ),
+        ("demo.zip", b"PK\x03\x04\x14", "a zip archive", "unzip "),
+    ] {
+        let file = lab.write(name, content);
+        for (command, code) in [
+            (&["run"][..], 2),
+            (&["bundle", "show"], 2),
+            (&["bundle", "verify"], 4),
+            (&["bundle", "sign"], 2),
+        ] {
+            let ran = lab.run(&[command, &[file.as_str()]].concat());
+            let ran = ran
+                .exits(code)
+                .says(&[said])
+                .never_says("bundle is damaged");
+            let ran = ran.never_says("get the bundle again");
+            if !hint.is_empty() {
+                ran.hints(hint);
+            }
+        }
+    }
+}
+
+/// The tar reader's own text has bytes of the file in it.
+#[test]
+fn a_file_that_is_no_tar_is_not_quoted() {
+    let lab = Lab::new();
+    let secret = "root:$6$hunter2$:20000:0:99999:7:::\n".repeat(40);
+    let file = lab.write("shadow", secret);
+    for command in [&["run"][..], &["bundle", "show"], &["bundle", "verify"]] {
+        lab.run(&[command, &[file.as_str()]].concat())
+            .says(&["error:"])
+            .never_says("hunter2")
+            .never_says("root:");
+    }
+}
+
+#[test]
+fn a_plain_tar_that_is_too_large_is_said_to_be_that() {
+    let lab = Lab::new();
+    let tar = lab.path("large.tar");
+    let script = "import sys, tarfile\ninfo = tarfile.TarInfo('demo/files/large')\ninfo.size = 300 << 20\nfile = open(sys.argv[1], 'wb')\nfile.write(info.tobuf())\nfile.truncate(301 << 20)\n";
+    let made = std::process::Command::new("python3")
+        .args(["-c", script, &tar])
+        .status();
+    assert!(made.expect("this test needs python3").success());
+    for command in [&["run"][..], &["bundle", "show"]] {
+        lab.run(&[command, &[tar.as_str()]].concat())
+            .exits(2)
+            .says(&["a plain tar of more than 256 MiB"])
+            .hints("host bundle pack");
+    }
+}
+
+/// Typing errors and questions left directories and content behind, and needed a place to write to.
+#[test]
+fn what_runs_nothing_leaves_nothing() {
+    let lab = Lab::new();
+    let metadata = json!({"parameters": {"who": {"type": "String"}, "force": {"type": "Boolean", "default": false}}});
+    let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
+    for (arguments, code, said) in [
+        (&["nosuch"][..], 2, "there is no `nosuch`"),
+        (&[&module, "nosheb"], 2, "no task `demo::nosheb`"),
+        (
+            &[&module, "nosheb", "--bad-flag"],
+            2,
+            "no task `demo::nosheb`",
+        ),
+        (&[&module, "--whoo", "me"], 2, "did you mean `--who`?"),
+        (
+            &[&module, "--allow-askd"],
+            2,
+            "did you mean `--allow-asked`?",
+        ),
+        (&[&module, "--bogus"], 2, "`--bogus` is neither"),
+        (&[&module, "--noop=yes"], 2, "`--noop` takes no value"),
+        (&[&module, "=x"], 2, "no name before `=`"),
+        (
+            &[&module, "--limit", "wall"],
+            2,
+            "limit `wall` has no value",
+        ),
+        (
+            &[&module, "--limit", "wall=3s", "--timeout", "1s"],
+            2,
+            "the same limit",
+        ),
+        (
+            &[&module, "--modulepath", "/nosuch"],
+            2,
+            "there is no `/nosuch`",
+        ),
+        (&[&module, "--help"], 0, ""),
+        (&[&module, "demo", "--help"], 0, ""),
+    ] {
+        lab.run(&[&["run"], arguments].concat())
+            .exits(code)
+            .says(&[said]);
+        let made: Vec<_> = lab.files("home").into_iter().collect();
+        let home = lab.home();
+        let is_clean = made.is_empty() && (code == 0 || !home.join("cache/content").exists());
+        assert!(is_clean, "{arguments:?} left {made:?}");
+    }
+    lab.host(&["run", &module, "--help"])
+        .env("HOST_HOME", "/proc/nosuchdir")
+        .run()
+        .exits(0);
+}
+
+#[test]
+fn a_required_ask_without_its_value_is_answered_with_the_parameter() {
+    let lab = Lab::new();
+    let metadata = json!({"parameters": {"n": {"type": "Optional[String]"}},
+        "extensions": {"host": {"asks": ["fs.read:/var/lib/${n}"]}}});
+    let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
+    lab.run(&["run", &module])
+        .exits(2)
+        .says(&["`n` has no value"])
+        .hints("n=VALUE");
+}
+
+/// `bundle show` marked what is dangerous and help did not; help began with the module's own task and `show` did not.
+#[test]
+fn help_and_show_tell_the_same_of_a_module() {
+    let lab = Lab::new();
+    let asks = json!(["run.as:daemon", {"capability": "host.full", "optional": true, "why": "to be sure"}]);
+    let metadata = json!({"extensions": {"host": {"asks": asks}}});
+    let module = lab
+        .module("demo")
+        .task("alpha.sh", TRUE, Value::Null)
+        .task("init.sh", TRUE, metadata)
+        .build();
+    let help = lab.run(&["run", &module, "demo", "--help"]).exits(0).text();
+    assert!(help.contains("run.as:daemon  dangerous\n"), "{help}");
+    assert!(help.contains("optional, dangerous: to be sure\n"), "{help}");
+    for command in [
+        &["run", &module, "--help"][..],
+        &["bundle", "show", &module],
+    ] {
+        let text = lab.run(command).exits(0).text();
+        let mut words = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        let last = words.rfind(|word| word.starts_with("demo"));
+        assert_eq!(last, Some("demo::alpha"), "{text}");
+    }
+}
+
+#[test]
+fn help_behind_an_option_is_the_help_of_the_task() {
+    let lab = Lab::new();
+    let metadata = json!({"description": "Says who", "parameters": {"force": {"type": "Boolean", "default": false}}});
+    let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
+    let ran = lab
+        .run(&["run", &module, "demo", "--force", "--help"])
+        .exits(0);
+    assert!(ran.text().starts_with("Says who\n"), "{}", ran.text());
+}
+
+#[test]
+fn a_module_path_that_is_not_there_is_an_error() {
+    let lab = Lab::new();
+    let module = lab.shell("true");
+    for command in [&["run"][..], &["bundle", "show"], &["bundle", "pack"]] {
+        lab.host(&[command, &[module.as_str()]].concat())
+            .env("HOST_MODULEPATH", "/nosuch")
+            .run()
+            .exits(2)
+            .says(&["HOST_MODULEPATH", "there is no `/nosuch`"]);
+    }
+}
+
+#[test]
+fn a_path_need_not_be_utf_8() {
+    let lab = Lab::new();
+    let module = lab.shell("echo ran");
+    let script = format!(
+        "host=$1; odd=$(printf 'caf\\351'); cp -r {module} \"$odd\" && echo '{{\"name\": \"a-demo\"}}' > \"$odd/metadata.json\" && exec \"$host\" run \"$odd\""
+    );
+    let ran = crate::lab::Host::by_shell(&lab, &script, &[])
+        .run()
+        .exits(0);
+    assert_eq!(ran.text(), "ran\n");
 }
 
 #[test]
@@ -330,17 +557,40 @@ fn no_message_says_the_same_thing_twice() {
         &["run", &module, "--limit", "wall=soon"][..],
         &["run", &module, "--allow", "fs.read:relative"],
     ] {
-        let ran = lab.run(arguments);
-        let lines: Vec<&str> = ran.stderr.lines().collect();
-        for line in &lines {
-            let told = line.trim_start_matches("  because ");
-            assert_eq!(
-                lines.iter().filter(|other| other.ends_with(told)).count(),
-                1,
-                "{}",
-                ran.stderr
-            );
-        }
+        once(&lab.run(arguments).stderr);
+    }
+    let bundle = lab.path("demo.tar");
+    lab.run(&[
+        "bundle",
+        "pack",
+        &module,
+        "--version",
+        "1.0.0",
+        "-o",
+        &bundle,
+    ])
+    .exits(0);
+    for command in [&["run"][..], &["bundle", "verify"]] {
+        let ran = lab.run(&[command, &[bundle.as_str()]].concat()).exits(4);
+        once(&ran.stderr);
+        assert_eq!(
+            ran.stderr.matches("not trusted").count() + ran.stderr.matches("not verified").count(),
+            1,
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+/// Asserts that no line says again what another one says.
+#[track_caller]
+fn once(stderr: &str) {
+    let lines: Vec<&str> = stderr.lines().collect();
+    for line in &lines {
+        let told = line.trim_start_matches("  because ");
+        let told = told.trim_start_matches("error: ");
+        let again = lines.iter().filter(|other| other.ends_with(told)).count();
+        assert_eq!(again, 1, "{stderr}");
     }
 }
 
@@ -376,18 +626,18 @@ fn a_noop_run_is_recorded_as_one() {
 fn foreign_words_cannot_act_on_a_terminal() {
     let lab = Lab::new();
     let nasty = "clear\u{1b}[2J\u{202e}gnp\r\n";
-    let metadata = json!({"description": nasty, "parameters": {"a": {"type": "Integer", "description": nasty}},
+    let metadata = json!({"description": nasty, "parameters": {"a": {"type": "Pattern[/^1/]", "description": nasty}},
         "extensions": {"host": {"asks": [{"capability": "fs.read:/srv", "why": nasty}]}}});
     let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
-    for arguments in [
-        &["demo", "--help"][..],
-        &["--help"],
-        &["a=1"],
-        &[nasty],
-        &[&format!("a={nasty}")],
-        &[&format!("{nasty}=1")],
+    for (arguments, code) in [
+        (&["demo", "--help"][..], 0),
+        (&["--help"], 0),
+        (&["a=1"], 3),
+        (&[nasty], 2),
+        (&[&format!("a={nasty}")], 2),
+        (&[&format!("{nasty}=1")], 2),
     ] {
-        plain(&lab, &[&["run", module.as_str()], arguments].concat());
+        plain(&lab, &[&["run", module.as_str()], arguments].concat(), code);
     }
 }
 
@@ -395,17 +645,19 @@ fn foreign_words_cannot_act_on_a_terminal() {
 fn names_of_files_cannot_act_on_a_terminal() {
     let lab = Lab::new();
     let nasty = "clear\u{1b}[2J\u{202e}gnp\r";
-    plain(&lab, &["run", nasty]);
-    plain(&lab, &["run", &lab.write(nasty, "no bundle")]);
-    plain(&lab, &["run", &lab.directory("clear\u{1b}[2J")]);
-    plain(&lab, &["bundle", "show", nasty]);
-    plain(&lab, &["trust", "add", nasty]);
+    plain(&lab, &["run", nasty], 2);
+    plain(&lab, &["trust", "add", nasty], 2);
+    plain(&lab, &["run", &lab.write(nasty, "no bundle")], 2);
+    plain(&lab, &["run", &lab.directory("clear\u{1b}[2J")], 2);
+    plain(&lab, &["bundle", "show", nasty], 2);
 }
 
-/// Asserts that nothing of what is printed acts on a terminal.
+/// Asserts that nothing of what is printed acts on a terminal, and that it is shown all the same.
 #[track_caller]
-fn plain(lab: &Lab, arguments: &[&str]) {
-    let ran = lab.run(arguments);
+fn plain(lab: &Lab, arguments: &[&str], code: i32) {
+    let ran = lab.run(arguments).exits(code);
+    let said = format!("{}{}", ran.text(), ran.stderr);
+    assert!(said.contains("clear\\u{1b}[2J"), "{arguments:?}: {said}");
     for hidden in ['\u{1b}', '\u{202e}', '\r'] {
         assert!(
             !ran.text().contains(hidden) && !ran.stderr.contains(hidden),

@@ -33,5 +33,6 @@ mod output;
 mod places;
 mod sealing;
 mod secrets;
+mod terminal;
 mod transcripts;
 mod walls;

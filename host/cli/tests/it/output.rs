@@ -363,6 +363,81 @@ fn files_left_in_host_out_come_back_and_links_do_not() {
 }
 
 #[test]
+fn what_came_back_is_named_with_its_place_and_what_did_not_with_the_reason() {
+    let lab = Lab::new();
+    let module =
+        lab.shell("printf report > $HOST_OUT/report.txt; ln -s /etc/passwd $HOST_OUT/link");
+    let ran = lab.run(&["run", &module]).exits(0);
+    let left = ran.stderr.lines().find(|line| line.starts_with("left  "));
+    let words: Vec<&str> = left.unwrap().split("  ").collect();
+    assert_eq!(words[1..3], ["report.txt", "6 B"]);
+    assert_eq!(fs::read(words[3]).unwrap(), b"report");
+    // The record does not tell of it, so it is told beside the record.
+    for form in ["human", "json", "jsonl"] {
+        lab.run(&["--output", form, "run", &module])
+            .exits(0)
+            .says(&["note: `link` was left in $HOST_OUT and not brought back"]);
+    }
+}
+
+/// A granted ask whose file is not there was said to be one that was not granted.
+#[test]
+fn only_what_was_not_granted_is_offered_to_be() {
+    let lab = Lab::new();
+    let absent = lab.path("absent");
+    let asks =
+        json!([format!("fs.read:{absent}"), {"capability": "fs.read:/srv", "optional": true}]);
+    let metadata = json!({"extensions": {"host": {"asks": asks}}});
+    let module = lab
+        .module("demo")
+        .task("init.sh", "#!/bin/sh\nexit 1\n", metadata)
+        .build();
+    let granted = format!("fs.read:{absent}");
+    lab.run(&["run", &module, "--allow", &granted])
+        .exits(1)
+        .hints("--allow fs.read:/srv\n")
+        .never_says(&format!("--allow {granted}"));
+    lab.run(&["run", &module, "--allow-asked"])
+        .exits(1)
+        .never_says("hint:");
+}
+
+#[test]
+fn more_of_a_limit_is_offered_only_below_its_ceiling() {
+    let lab = Lab::new();
+    let module = lab.shell("sleep 30");
+    lab.run(&["run", &module, "--limit", "wall=200ms"])
+        .exits(1)
+        .hints("--limit wall=VALUE");
+    lab.write("home/config/config.toml", "[ceilings]\nwall = \"200ms\"\n");
+    lab.run(&["run", &module])
+        .exits(1)
+        .hints("200ms is the most that a run gets here, by `ceilings.wall` from ")
+        .never_says("--limit wall");
+}
+
+/// Advice to leave the limit to its default is of no use to whom the bundle leaves no choice.
+#[test]
+fn a_limit_of_the_bundle_that_cannot_be_imposed_is_said_to_be_the_bundles() {
+    let lab = Lab::new();
+    let metadata = json!({"extensions": {"host": {"asks": [], "limits": {"memory": "64MiB"}}}});
+    let module = lab
+        .module("demo")
+        .task("init.sh", "#!/bin/sh\n", metadata)
+        .build();
+    let ran = lab.run(&["run", &module]);
+    if ran.code() == 0 {
+        return;
+    }
+    ran.exits(7)
+        .hints("the bundle asks for the limit `memory`")
+        .hints("run as root");
+    lab.run(&["run", &module, "--limit", "memory=64MiB"])
+        .exits(7)
+        .hints("leave the limit to its default");
+}
+
+#[test]
 fn a_slow_reader_holds_nobody_up() {
     let lab = Lab::new();
     // The shell does not read what host prints until host has ended its run.

@@ -1,4 +1,4 @@
-//! Runs the process-level tests of `host-cli` as an ordinary user, for root.
+//! Runs the process-level tests of `host-cli`, and the demo, as an ordinary user, for root.
 //!
 //! The programs are copied to where that user can read them. The tests find theirs by `HOST_TEST_BIN` and their
 //! files by `HOST_TEST_DATA`, a copy of `host/cli/tests`; the working directory is the copied package's.
@@ -9,7 +9,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::account::Account;
+use crate::demo;
 use crate::machine::{program, read, run};
+use crate::transcript::Transcript;
 use crate::workspace::Workspace;
 
 /// Runs them.
@@ -37,6 +39,20 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         run(&mut command)?;
     }
     Ok(())
+}
+
+/// Types the commands of the demo.
+///
+/// # Errors
+///
+/// When one of them does not end as it should for this user.
+pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
+    let host = workspace.build_host("ci")?;
+    let account = Account::stage()?;
+    let host = account.copy(&host, "bin/host")?;
+    let module = account.copy(&workspace.root.join(demo::MODULE), "disk-report")?;
+    let transcript = Transcript::new(&host, &account.path("home")).typed_by(&account);
+    demo::steps(&transcript, &module)
 }
 
 /// The integration tests of `host-cli`, built.

@@ -2,17 +2,19 @@
 
 use std::error::Error;
 
-use host_core::{AskTemplate, Capability, Origin, ParameterName, Shown};
-use host_task::{Module, TaskAsk, TaskDefinition};
+use host_core::{AskTemplate, Capability, Origin, ParameterName, Shown, TaskName};
+use host_task::{Module, TaskAsk, TaskDefinition, TaskError};
 use host_trust::DistrustError;
 use serde_json::{Value, json};
 
 use super::columns::{columns, table};
 use super::look::Look;
 use super::seals::Seal;
+use crate::commands::source::broken_because;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{Paint, Printer};
+use crate::wording::size;
 
 /// Characters of an id that are shown from its beginning and its end.
 const ID_CHARS: (usize, usize) = (8, 2);
@@ -104,7 +106,7 @@ pub(super) fn title(look: &Look) -> String {
     } else {
         format!("{count} files")
     };
-    let size = size_text(manifest.files_bytes());
+    let size = size(manifest.files_bytes());
     if look.is_sealed {
         let (module, version) = (manifest.module(), manifest.version());
         format!(
@@ -124,33 +126,17 @@ fn short_id(id: &str) -> String {
     format!("{first}…{last}")
 }
 
-/// A size as people say it, with one decimal.
-pub(super) fn size_text(bytes: u64) -> String {
-    const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut unit_bytes: u64 = 1024;
-    let mut unit = "KiB";
-    for larger in UNITS {
-        unit = larger;
-        if bytes < unit_bytes.saturating_mul(1024) || larger == "GiB" {
-            break;
-        }
-        unit_bytes *= 1024;
-    }
-    let tenths = bytes.saturating_mul(10).saturating_add(unit_bytes / 2) / unit_bytes;
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 /// Rows of task, ask, remark and reason; a task is named in its first row only.
 fn task_rows(module: &Module) -> Vec<[String; 4]> {
     let mut rows = Vec::new();
-    for (name, task) in module.tasks() {
+    for (name, task) in own_first(module) {
         let before = rows.len();
         match task {
             Ok(task) => rows.extend(task.asks.asks.iter().map(|ask| ask_row(ask, task))),
-            Err(error) => rows.push(row(format!("cannot be used: {}", sentence(error)), "", "")),
+            Err(error) => {
+                let why = format!("cannot be used: {}", broken_because(error));
+                rows.push(row(why, "", ""));
+            }
         }
         if rows.len() == before {
             rows.push(row("nothing".to_owned(), "", ""));
@@ -167,6 +153,13 @@ fn task_rows(module: &Module) -> Vec<[String; 4]> {
     rows
 }
 
+/// The tasks in the order in which people read them: the module's own first, though it is kept as `init`.
+fn own_first(module: &Module) -> Vec<(&TaskName, Result<&TaskDefinition, &TaskError>)> {
+    let mut tasks: Vec<_> = module.tasks().collect();
+    tasks.sort_by_key(|(name, _)| name.as_str());
+    tasks
+}
+
 fn row(asks: String, remark: &str, why: &str) -> [String; 4] {
     [String::new(), asks, remark.to_owned(), why.to_owned()]
 }
@@ -178,14 +171,14 @@ fn ask_row(ask: &TaskAsk, task: &TaskDefinition) -> [String; 4] {
     let remarks = [
         ask.optional.then_some("optional"),
         is_dangerous(&ask.template).then_some("dangerous"),
-        (task.asks_origin == Origin::Overlay).then_some("by the packer"),
+        (task.asks_origin == Origin::Overlay).then_some("by the overlay"),
     ];
     let remarks: Vec<&str> = remarks.into_iter().flatten().collect();
     row(capability, &remarks.join(", "), &Shown(&why).to_string())
 }
 
 /// Whether `--allow-asked` would leave the ask out, whatever its placeholders are filled with.
-fn is_dangerous(template: &AskTemplate) -> bool {
+pub(crate) fn is_dangerous(template: &AskTemplate) -> bool {
     // A placeholder stands for a word, or for a whole absolute path.
     ["x", "/x"].into_iter().any(|filling| {
         let fill =
@@ -231,21 +224,6 @@ pub(super) fn sentence(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_one_decimal_and_the_largest_unit_that_fits() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (14_541, "14.2 KiB"),
-            (1 << 20, "1.0 MiB"),
-            (5 << 30, "5.0 GiB"),
-            (5000 << 30, "5000.0 GiB"),
-        ] {
-            assert_eq!(size_text(bytes), expected);
-        }
-    }
 
     #[test]
     fn what_allow_asked_leaves_out_is_called_dangerous() {

@@ -1,17 +1,22 @@
 //! A file that appears whole under its name, or not at all.
 //!
-//! It is written beside its place under a name of its own, which is gone again when anything fails.
+//! Until it is put in its place it has no name, so that nothing of it is left whatever ends us. Where the file
+//! system has no files without names, it lies beside its place under a name of its own, which is gone again when
+//! anything fails.
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
 
-use host_core::Shown;
-use tempfile::{Builder, NamedTempFile};
+use rustix::fs::{AtFlags, CWD, OFlags};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
+use crate::clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::wording::{first_reason, shown};
 
 /// Mode of a new file that everyone may read, before the umask of the person takes its part.
 const MODE: u32 = 0o666;
@@ -21,36 +26,53 @@ const PREFIX: &str = ".host-";
 
 /// A file on its way to its place.
 #[derive(Debug)]
-pub(super) struct Draft(NamedTempFile);
+pub(super) struct Draft(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Nameless(File),
+    Named(NamedTempFile),
+}
 
 impl Draft {
     /// Begins a file that will lie in `directory`.
     pub(super) fn within(directory: &Path) -> Result<Self, Failure> {
+        let nameless = File::options()
+            .read(true)
+            .write(true)
+            .mode(MODE)
+            .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+            .open(directory);
+        if let Ok(file) = nameless {
+            return Ok(Self(Kind::Nameless(file)));
+        }
         let named = Builder::new()
             .prefix(PREFIX)
             .permissions(Permissions::from_mode(MODE))
             .tempfile_in(directory);
         named
-            .map(Self)
+            .map(|file| Self(Kind::Named(file)))
             .map_err(|error| unwritten(directory, &error))
     }
 
     /// Begins a file that will have no place.
     pub(super) fn anywhere() -> Result<Self, Failure> {
-        let named = Builder::new().prefix(PREFIX).tempfile();
-        named
-            .map(Self)
+        tempfile::tempfile()
+            .map(|file| Self(Kind::Nameless(file)))
             .map_err(|error| unwritten(Path::new("a temporary file"), &error))
     }
 
     /// What was written so far, from its beginning.
     pub(super) fn reader(&self) -> io::Result<File> {
-        self.0.reopen()
+        File::open(in_proc(self.file()))
     }
 
     /// What is written to.
     pub(super) fn file(&self) -> &File {
-        self.0.as_file()
+        match &self.0 {
+            Kind::Nameless(file) => file,
+            Kind::Named(named) => named.as_file(),
+        }
     }
 
     /// Takes over the mode of a file that this one will replace, and for root its owner; whom else could give it away?
@@ -70,7 +92,11 @@ impl Draft {
         self.file()
             .sync_all()
             .map_err(|error| unwritten(path, &error))?;
-        self.0
+        let named = match self.0 {
+            Kind::Nameless(file) => name(&file, path)?,
+            Kind::Named(named) => named.into_temp_path(),
+        };
+        named
             .persist(path)
             .map_err(|error| unwritten(path, &error.error))?;
         sync_parent(path).map_err(|error| unwritten(path, &error))
@@ -90,6 +116,21 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a file without a name one beside its place, from which it can be moved over what is there.
+fn name(file: &File, path: &Path) -> Result<TempPath, Failure> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let random = u64::from_ne_bytes(clock::random()?);
+    let beside = directory.join(format!("{PREFIX}{random:016x}"));
+    rustix::fs::linkat(CWD, in_proc(file), CWD, &beside, AtFlags::SYMLINK_FOLLOW)
+        .map_err(|error| unwritten(path, &error.into()))?;
+    TempPath::try_from_path(beside).map_err(|error| unwritten(path, &error))
+}
+
+/// A path that leads to an open file, whatever its name is.
+fn in_proc(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 /// A file that cannot be written.
 pub(crate) fn unwritten(path: &Path, error: &io::Error) -> Failure {
     let exit = match error.kind() {
@@ -97,46 +138,79 @@ pub(crate) fn unwritten(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Exit::Usage,
         _ => Exit::Machine,
     };
-    // What does not come from the system straight names the unfinished file, which nobody knows.
-    let cause = match error.raw_os_error() {
-        Some(_) => error.to_string(),
-        None => error.kind().to_string(),
-    };
-    let path = path.display().to_string();
-    Failure::plain(exit, format!("cannot write to `{}`: {cause}", Shown(&path)))
+    // What does not come from the system straight names the unfinished file too, which nobody knows.
+    let cause = first_reason(error);
+    Failure::plain(exit, format!("cannot write to `{}`: {cause}", shown(path)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use super::*;
 
+    fn names(directory: &Path) -> usize {
+        directory.read_dir().unwrap().count()
+    }
+
+    fn named(directory: &Path) -> Draft {
+        let file = Builder::new().prefix(PREFIX).tempfile_in(directory);
+        Draft(Kind::Named(file.unwrap()))
+    }
+
+    /// A run of `pack` that was killed left its half of a bundle beside the module.
     #[test]
-    fn a_draft_that_is_dropped_leaves_nothing() {
+    fn a_draft_that_is_not_placed_has_no_name() {
         let directory = tempfile::tempdir().unwrap();
         let draft = Draft::within(directory.path()).unwrap();
         draft.file().write_all(b"half").unwrap();
-        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+        assert_eq!(names(directory.path()), 0);
+    }
+
+    #[test]
+    fn a_draft_that_must_have_a_name_is_gone_when_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let draft = named(directory.path());
+        draft.file().write_all(b"half").unwrap();
+        assert_eq!(names(directory.path()), 1);
         drop(draft);
-        assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+        assert_eq!(names(directory.path()), 0);
+    }
+
+    #[test]
+    fn a_draft_is_read_from_its_beginning() {
+        let directory = tempfile::tempdir().unwrap();
+        for draft in [
+            Draft::within(directory.path()).unwrap(),
+            Draft::anywhere().unwrap(),
+            named(directory.path()),
+        ] {
+            draft.file().write_all(b"whole").unwrap();
+            let mut text = String::new();
+            draft.reader().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "whole");
+        }
     }
 
     #[test]
     fn a_placed_draft_replaces_what_was_there_and_has_its_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("b.tar");
-        let old = File::create(&path).unwrap();
-        old.set_permissions(Permissions::from_mode(0o6640)).unwrap();
-        let draft = Draft::within(directory.path()).unwrap();
-        draft.take_owner_and_mode_of(&old).unwrap();
-        draft.file().write_all(b"new").unwrap();
-        draft.place(&path).unwrap();
-        let placed = File::open(&path).unwrap().metadata().unwrap();
-        assert_eq!(
-            (placed.len(), placed.permissions().mode() & 0o7777),
-            (3, 0o640)
-        );
-        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+        let nameless = |directory: &Path| Draft::within(directory).unwrap();
+        for begin in [nameless as fn(&Path) -> Draft, named] {
+            let draft = begin(directory.path());
+            let old = File::create(&path).unwrap();
+            old.set_permissions(Permissions::from_mode(0o6640)).unwrap();
+            draft.take_owner_and_mode_of(&old).unwrap();
+            draft.file().write_all(b"new").unwrap();
+            draft.place(&path).unwrap();
+            let placed = File::open(&path).unwrap().metadata().unwrap();
+            assert_eq!(
+                (placed.len(), placed.permissions().mode() & 0o7777),
+                (3, 0o640)
+            );
+            assert_eq!(names(directory.path()), 1);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }

@@ -7,17 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use host_bundle::{BUNDLE_BYTES_MAX, FileEntry, FileSink, Manifest, OVERLAY_PATH, OpenBundleError};
-use host_core::{Digest, Shown};
-use host_node::{SealOptions, SourceError};
+use host_core::Digest;
+use host_node::SealOptions;
 use host_task::Module;
 
-use super::patience::Patient;
 use crate::app::Context;
+use crate::commands::patience::Patient;
+use crate::commands::source::{damaged, modulepath, unloaded, unopened, unread, unsealed};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::wording::{reason, shown};
 
 /// The longest text that is looked into, in bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -125,11 +127,8 @@ impl Look {
             kept.get(name).cloned().ok_or_else(too_large)
         };
         let module = Module::open(self.manifest.module(), names, &mut read).map_err(|error| {
-            let failure = Failure::new(Exit::Untrusted, &error);
-            within(
-                failure,
-                format!("the module in `{}` cannot be used", self.name),
-            )
+            Failure::new(Exit::Untrusted, &error)
+                .within(format!("the module in `{}` cannot be used", self.name))
         })?;
         Ok(Contents {
             module,
@@ -202,57 +201,34 @@ fn spooled(path: &Path, pipe: &File) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// How `host run` would seal the module at `path`.
-fn for_own_run(context: &Context, path: &Path) -> SealOptions {
-    SealOptions {
-        for_own_run: true,
-        modulepath: modulepath(context, path, &[]),
-        ..SealOptions::default()
-    }
-}
-
 /// Seals a module's directory as `host run` would, into a file without a name.
 fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
+    let options = own_run(context, path)?;
     let file = nameless()?;
     let mut writer = BufWriter::new(&file);
-    host_node::seal_directory(path, &for_own_run(context, path), &mut writer)
+    host_node::seal_directory(path, &options, &mut writer)
         .map_err(|error| unsealed(path, &error))?;
     drop(writer);
     Ok(file)
 }
 
-/// Where the modules are that the one at `path` may need; usually they lie side by side.
-pub(super) fn modulepath(context: &Context, path: &Path, typed: &[PathBuf]) -> Vec<PathBuf> {
-    let siblings = path.canonicalize().ok();
-    let siblings = siblings.and_then(|path| path.parent().map(Path::to_owned));
-    let all = typed.iter().chain(&context.settings.modulepath);
-    all.cloned().chain(siblings).collect()
+fn own_run(context: &Context, path: &Path) -> Result<SealOptions, Failure> {
+    Ok(SealOptions {
+        for_own_run: true,
+        modulepath: modulepath(context, path, &[])?,
+        ..SealOptions::default()
+    })
 }
 
 /// Seals a plain tar as `host run` would, into a file without a name.
 fn seal_plain(context: &Context, path: &Path, file: &File) -> Result<File, Failure> {
     rewind(path, file)?;
-    let neither = |failure| {
-        within(
-            failure,
-            format!(
-                "`{}` is neither a sealed bundle nor a tar of a module",
-                shown(path)
-            ),
-        )
-    };
-    let module = host_bundle::read_plain_tar(file)
-        .map_err(|error| neither(Failure::new(Exit::Usage, &error)))?;
+    let options = own_run(context, path)?;
     let sealed = nameless()?;
-    let options = for_own_run(context, path);
-    host_node::seal_module(&module, path, &options, &mut BufWriter::new(&sealed)).map_err(
-        |error| match error {
-            SourceError::NotAModule { .. } => {
-                neither(Failure::usage("it has no `tasks` directory"))
-            }
-            error => unsealed(path, &error),
-        },
-    )?;
+    let mut writer = BufWriter::new(&sealed);
+    host_node::seal_plain_tar(path, file, &options, &mut writer)
+        .map_err(|error| unloaded(path, &error))?;
+    drop(writer);
     Ok(sealed)
 }
 
@@ -260,7 +236,7 @@ fn nameless() -> Result<File, Failure> {
     let no_room = |error| {
         Failure::plain(
             Exit::Machine,
-            format!("no room for a temporary file: {error}"),
+            format!("no room for a temporary file: {}", reason(&error)),
         )
     };
     tempfile::tempfile().map_err(no_room)
@@ -271,66 +247,6 @@ pub(super) fn rewind(path: &Path, mut file: &File) -> Result<(), Failure> {
     file.seek(SeekFrom::Start(0))
         .map(drop)
         .map_err(|error| unread(path, &error))
-}
-
-/// A path as people see it.
-pub(super) fn shown(path: &Path) -> String {
-    Shown(&path.display().to_string()).to_string()
-}
-
-/// The same failure with a sentence before it that says of what.
-pub(super) fn within(mut failure: Failure, sentence: String) -> Failure {
-    failure.chain.insert(0, sentence);
-    failure
-}
-
-/// A file that cannot be read.
-pub(super) fn unread(path: &Path, error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::NotFound {
-        return Failure::usage(format!("there is no `{}`", shown(path)));
-    }
-    Failure::usage(format!("cannot read `{}`: {error}", shown(path)))
-}
-
-/// A bundle whose front is not that of a bundle.
-pub(super) fn unopened(path: &Path, error: &OpenBundleError) -> Failure {
-    let failure = Failure::new(Exit::Untrusted, error);
-    within(failure, format!("`{}` cannot be opened", shown(path)))
-        .hint("get the bundle again from whoever sealed it")
-}
-
-/// A bundle with a byte that is not as its manifest says.
-pub(super) fn damaged(path: &Path, error: &dyn std::error::Error) -> Failure {
-    let failure = Failure::new(Exit::Untrusted, error);
-    within(failure, format!("`{}` is damaged", shown(path)))
-        .hint("get the bundle again from whoever sealed it")
-}
-
-/// A module that cannot be sealed, and what to do about it.
-pub(super) fn unsealed(path: &Path, error: &SourceError) -> Failure {
-    let failure = Failure::new(Exit::Usage, error);
-    match error {
-        SourceError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            unread(path, source)
-        }
-        SourceError::NotAModule { .. } => {
-            failure.hint("name the directory of a module: the one that holds `tasks`")
-        }
-        SourceError::Nameless { .. } => {
-            failure.hint("give it a metadata.json with {\"name\": \"author-module\"}")
-        }
-        SourceError::Versionless { .. } => {
-            failure.hint("state it in metadata.json, or say --version 0.1.0")
-        }
-        SourceError::Missing { .. } => failure.hint(
-            "say where the other module's directory is: --modulepath DIR, or HOST_MODULEPATH=DIR",
-        ),
-        SourceError::Special { .. } => {
-            failure.hint("put the file or directory itself in its place")
-        }
-        SourceError::NotUtf8 { .. } => failure.hint("give it another name, or take it out"),
-        _ => failure,
-    }
 }
 
 #[cfg(test)]

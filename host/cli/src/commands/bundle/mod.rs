@@ -5,12 +5,11 @@
 pub(crate) mod columns;
 
 mod draft;
-mod patience;
 
 mod look;
 mod seals;
 
-mod card;
+pub(crate) mod card;
 
 mod agent;
 mod signing;

@@ -18,16 +18,18 @@ use serde_json::{Value, json};
 
 use super::card::{Card, sentence, title};
 use super::draft::{Draft, unwritten};
-use super::look::{Look, modulepath, shown, unread, unsealed, within};
-use super::patience::Patient;
+use super::look::Look;
 use super::seals::{seals, verdict};
 use super::signing::{self, Wish};
 use crate::app::Context;
 use crate::clock;
+use crate::commands::patience::Patient;
+use crate::commands::source::{broken, modulepath, unread, unsealed};
 use crate::commands::{key, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint, for_terminal};
+use crate::wording::shown;
 
 /// Seal a module into a bundle, and sign it
 ///
@@ -85,7 +87,7 @@ pub(super) fn run(context: &Context, arguments: &PackArgs) -> Result<Exit, Failu
     let options = SealOptions {
         version: arguments.version.clone(),
         for_own_run: false,
-        modulepath: modulepath(context, &arguments.module, &arguments.modulepath),
+        modulepath: modulepath(context, &arguments.module, &arguments.modulepath)?,
         overlay,
     };
     let begin = || match &place {
@@ -202,7 +204,7 @@ fn usable_module(
     let broken: Vec<String> = contents
         .module
         .tasks()
-        .filter_map(|(_, task)| Some(sentence(task.err()?)))
+        .filter_map(|(_, task)| Some(broken(task.err()?).to_string()))
         .collect();
     if !broken.is_empty() {
         let what = if broken.len() == 1 {
@@ -270,10 +272,7 @@ fn put(place: Place, name: &Path, draft: Draft) -> Result<Option<PathBuf>, Failu
     match place {
         Place::Pipe => {
             let failed = |error| {
-                within(
-                    unwritten(Path::new("standard output"), &error),
-                    "the bundle is cut off".to_owned(),
-                )
+                unwritten(Path::new("standard output"), &error).within("the bundle is cut off")
             };
             let mut reader = draft.reader().map_err(failed)?;
             // Bytes of data for a program, which no printer may touch; a lost one must not go unsaid.

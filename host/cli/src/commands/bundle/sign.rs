@@ -15,12 +15,14 @@ use serde_json::json;
 
 use super::card::title;
 use super::draft::{Draft, unwritten};
-use super::look::{Look, shown, unread};
+use super::look::Look;
 use super::signing::{self, Wish};
 use crate::app::Context;
+use crate::commands::source::{other_format, unread};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
+use crate::wording::{reason, shown};
 
 /// How long another process that signs the same bundle is waited for: it copies two gibibytes at most.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -54,7 +56,7 @@ pub(super) fn run(context: &Context, arguments: &SignArgs) -> Result<Exit, Failu
     let path = typed
         .canonicalize()
         .map_err(|error| unread(typed, &error))?;
-    let source = open(&path)?;
+    let source = open(&path, typed)?;
     let wish = match (&arguments.key, &arguments.agent) {
         (Some(file), _) => Wish::File(file),
         (None, Some(name)) => Wish::Agent(name),
@@ -95,7 +97,7 @@ fn replace(
     signature: &Signature,
 ) -> Result<File, Failure> {
     for _ in 0..TRIES_MAX {
-        let source = open(path)?;
+        let source = open(path, typed)?;
         lock_within(&source, LOCK_WAIT).map_err(|error| unlocked(path, &error))?;
         // Whoever had the lock before has put another file there, with a signature that must stay.
         if !leads_to(path, &source) {
@@ -131,26 +133,27 @@ fn unlocked(path: &Path, error: &io::Error) -> Failure {
             "another process has been signing `{path}` for {} s",
             LOCK_WAIT.as_secs()
         ),
-        _ => format!("cannot lock `{path}`: {error}"),
+        _ => format!("cannot lock `{path}`: {}", reason(error)),
     };
     Failure::plain(Exit::Machine, message)
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
+/// Opens what is to be signed; `typed` is how people call it.
+fn open(path: &Path, typed: &Path) -> Result<File, Failure> {
     let unsealed = || {
-        Failure::usage(format!("`{}` is not a sealed bundle", shown(path)))
+        Failure::usage(format!("`{}` is not a sealed bundle", shown(typed)))
             .hint("seal and sign a module with `host bundle pack DIR`")
     };
-    let file = File::open(path).map_err(|error| unread(path, &error))?;
+    let file = File::open(path).map_err(|error| unread(typed, &error))?;
     if !file
         .metadata()
-        .map_err(|error| unread(path, &error))?
+        .map_err(|error| unread(typed, &error))?
         .is_file()
     {
         return Err(unsealed());
     }
     match host_bundle::open(&file) {
-        Err(OpenBundleError::NotABundle(_)) => Err(unsealed()),
+        Err(OpenBundleError::NotABundle(_)) => Err(other_format(typed).unwrap_or_else(unsealed)),
         // Anything else that is wrong with it is said when it is signed.
         _ => Ok(file),
     }

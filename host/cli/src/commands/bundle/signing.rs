@@ -14,12 +14,14 @@ use host_trust::{Agent, PublicKey, Signer};
 
 use super::agent::Timely;
 use super::draft::Draft;
-use super::look::{rewind, shown, unopened, within};
-use super::patience::Patient;
+use super::look::rewind;
 use crate::app::Context;
 use crate::commands::key;
+use crate::commands::patience::Patient;
+use crate::commands::source::unopened;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::wording::shown;
 
 /// Which key is to sign.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +83,7 @@ fn unsigned(name: &Path, error: &AddSignatureError) -> Failure {
         AddSignatureError::Signatures(_) => Exit::Usage,
         _ => Exit::Untrusted,
     };
-    let failure = within(
-        Failure::new(exit, error),
-        format!("`{}` cannot be signed", shown(name)),
-    );
+    let failure = Failure::new(exit, error).within(format!("`{}` cannot be signed", shown(name)));
     match error {
         AddSignatureError::Earlier { .. } => failure
             .hint("no node takes a bundle with it: get the bundle again, or seal the module anew"),
@@ -97,14 +96,12 @@ fn of_agent(context: &Context, name: Option<&str>) -> Result<Box<dyn Signer>, Fa
         return Err(no_agent(name.is_some()));
     };
     let failed = |error: &dyn std::error::Error| {
-        within(
-            Failure::new(Exit::Usage, error),
-            "cannot sign with ssh-agent".to_owned(),
-        )
-        .hint(format!(
-            "SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works",
-            Shown(socket)
-        ))
+        Failure::new(Exit::Usage, error)
+            .within("cannot sign with ssh-agent")
+            .hint(format!(
+                "SSH_AUTH_SOCK is `{}`; `ssh-add -l` shows whether it works",
+                Shown(socket)
+            ))
     };
     let mut timely = Timely::connect(socket).map_err(|error| failed(&error))?;
     let keys = Agent::new(&mut timely)

@@ -13,14 +13,15 @@ use host_trust::DistrustError;
 use host_trust::sshsig::Signature;
 use serde_json::json;
 
-use super::look::{damaged, shown, unopened, unread, within};
-use super::patience::Patient;
 use crate::app::Context;
 use crate::clock;
+use crate::commands::patience::Patient;
+use crate::commands::source::{damaged, other_format, unopened, unread};
 use crate::commands::trust;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint};
+use crate::wording::shown;
 
 /// Verify that trusted keys signed a bundle, and that every byte of it is what they signed
 ///
@@ -95,6 +96,13 @@ fn open(path: &Path) -> Result<File, Failure> {
 }
 
 fn unsealed(path: &Path) -> Failure {
+    if let Some(other) = other_format(path) {
+        // To whoever asks whether a file may be used, the answer is the same.
+        return Failure {
+            exit: Exit::Untrusted,
+            ..other
+        };
+    }
     Failure::plain(
         Exit::Untrusted,
         format!("`{}` is not sealed, so nobody signed it", shown(path)),
@@ -105,9 +113,9 @@ fn unsealed(path: &Path) -> Failure {
 fn distrusted(path: &Path, error: &VerifyBundleError, signatures: &[String]) -> Failure {
     let sentence = format!("`{}` is not verified", shown(path));
     let VerifyBundleError::Distrusted { module, source, .. } = error else {
-        return within(Failure::new(Exit::Untrusted, error), sentence);
+        return Failure::new(Exit::Untrusted, error).within(sentence);
     };
-    let failure = within(Failure::new(Exit::Untrusted, source.as_ref()), sentence);
+    let failure = Failure::new(Exit::Untrusted, source.as_ref()).within(sentence);
     let hint = match source.as_ref() {
         DistrustError::UnknownKeys { .. } => trust_hint(module, signatures),
         DistrustError::Unsigned => "ask its author to sign it: host bundle sign FILE".to_owned(),

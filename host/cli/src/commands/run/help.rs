@@ -6,9 +6,13 @@ use host_task::types::TypeAliases;
 use host_task::{FindTaskError, Module, Parameter, ParameterType, TaskDefinition};
 use serde_json::{Value, json};
 
-use super::options::flag;
+use super::failures::find_failure;
+use super::options::{flag, value_name};
 use super::scan::{Named, own_flags};
+use super::summary::kind;
 use crate::app::Context;
+use crate::commands::bundle::card::is_dangerous;
+use crate::commands::source::broken_because;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint, Printer};
@@ -18,20 +22,16 @@ pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result
     let module = &loaded.module;
     let task = match &named.task {
         Some(text) => Some(module.find(text)),
+        // A bundle with one task is that task, whether or not it can be used.
+        None if module.tasks().count() == 1 => Some(module.default_task())
+            .filter(|found| !matches!(found, Err(FindTaskError::NoDefault { .. }))),
         None if module.listed().count() == 1 => module.default_task().ok().map(Ok),
         None => None,
     };
     match task {
         None => print_module(context, loaded),
         Some(Ok(task)) => print_task(context, loaded, task),
-        Some(Err(error)) => {
-            let exit = if matches!(error, FindTaskError::Broken(_)) {
-                Exit::Untrusted
-            } else {
-                Exit::Usage
-            };
-            return Err(Failure::new(exit, &error).details(task_lines(module)));
-        }
+        Some(Err(error)) => return Err(find_failure(&error, module)),
     }
     Ok(Exit::Done)
 }
@@ -52,9 +52,12 @@ pub(super) fn task_lines(module: &Module) -> Vec<String> {
             .trim_end()
             .to_owned()
     };
-    let broken = module
-        .tasks()
-        .filter_map(|(name, task)| Some(format!("{name}   cannot be used: {}", task.err()?)));
+    let broken = module.tasks().filter_map(|(name, task)| {
+        Some(format!(
+            "{name}   cannot be used: {}",
+            broken_because(task.err()?)
+        ))
+    });
     tasks.into_iter().map(line).chain(broken).collect()
 }
 
@@ -104,7 +107,7 @@ fn print_task(context: &Context, loaded: &Loaded, task: &TaskDefinition) {
     print_parameters(printer, task, aliases);
     print_asks(printer, task);
     printer.line("");
-    printer.line(&traits(loaded, task));
+    printer.line(&traits(context, loaded, task));
     task.lints(aliases)
         .iter()
         .for_each(|lint| printer.note(&format!("note: {lint}")));
@@ -125,11 +128,9 @@ fn print_parameters(printer: Printer, task: &TaskDefinition, aliases: &TypeAlias
     let heads: Vec<String> = parameters
         .iter()
         .map(|parameter| match flag(parameter) {
-            flag if own.contains(&flag) => {
-                format!("{0}={1}", parameter.name, value_name(parameter, aliases))
-            }
+            flag if own.contains(&flag) => format!("{}={}", parameter.name, value_name(parameter)),
             flag if super::options::is_boolean(parameter, aliases) => format!("--{flag}"),
-            flag => format!("--{flag} {}", value_name(parameter, aliases)),
+            flag => format!("--{flag} {}", value_name(parameter)),
         })
         .collect();
     let width = heads
@@ -140,13 +141,6 @@ fn print_parameters(printer: Printer, task: &TaskDefinition, aliases: &TypeAlias
         .min(32);
     for (head, parameter) in heads.iter().zip(parameters) {
         printer.line(format!("  {head:width$}  {}", parameter_text(parameter, aliases)).trim_end());
-    }
-}
-
-fn value_name(parameter: &Parameter, aliases: &TypeAliases) -> &'static str {
-    match &parameter.kind {
-        ParameterType::Typed(data_type) => data_type.value_name(aliases),
-        ParameterType::Untyped | ParameterType::Unreadable { .. } => "VALUE",
     }
 }
 
@@ -196,18 +190,24 @@ fn print_asks(printer: Printer, task: &TaskDefinition) {
         .unwrap_or(0);
     for ask in &task.asks.asks {
         let why = Shown(ask.why.as_deref().unwrap_or_default()).to_string();
-        let optional = if ask.optional { "optional: " } else { "" };
+        let remarks = [
+            ask.optional.then_some("optional"),
+            is_dangerous(&ask.template).then_some("dangerous"),
+        ];
+        let remarks: Vec<&str> = remarks.into_iter().flatten().collect();
+        let colon = if remarks.is_empty() || why.is_empty() {
+            ""
+        } else {
+            ": "
+        };
         let capability = Shown(ask.template.as_str()).to_string();
-        printer.line(
-            format!("  {capability:width$}  {optional}{why}")
-                .trim_end()
-                .trim_end_matches(':'),
-        );
+        let remarks = remarks.join(", ");
+        printer.line(format!("  {capability:width$}  {remarks}{colon}{why}").trim_end());
     }
 }
 
 /// One line that says how the task runs and who signed it.
-fn traits(loaded: &Loaded, task: &TaskDefinition) -> String {
+fn traits(context: &Context, loaded: &Loaded, task: &TaskDefinition) -> String {
     let mut traits = Vec::new();
     traits.push(
         if task.metadata.supports_noop {
@@ -217,6 +217,10 @@ fn traits(loaded: &Loaded, task: &TaskDefinition) -> String {
         }
         .to_owned(),
     );
+    // Where nothing of it runs here, a run says why.
+    if let Ok(selection) = task.select(&context.settings.machine().features) {
+        traits.push(format!("runs as {}", kind(selection.executable)));
+    }
     if task.asks_origin == Origin::Overlay {
         traits.push("asks come from an overlay".to_owned());
     }

@@ -1,13 +1,14 @@
 //! Follows a run: shows its output as it comes, keeps a sign of life on the terminal, passes interrupts on.
 
 use std::io::{self, Read};
+use std::iter::Cycle;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use host_jail::Event;
 use host_node::{FinishError, Finished, Plan, Running, StreamName};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags};
 use rustix::time::Timespec;
 use serde_json::json;
@@ -18,11 +19,14 @@ use crate::clock::stopwatch;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Printer};
+use crate::wording::reason;
 
 /// How long a run is silent before the spinner appears.
 const QUIET: Duration = Duration::from_millis(400);
 /// How often the spinner moves.
 const TICK: Duration = Duration::from_millis(120);
+/// What it looks like, in turn.
+const SPINNER: [&str; 4] = ["-", "\\", "|", "/"];
 /// How long beyond its wall limit, or beyond an interrupt, a run's keeper may take before it is killed itself. Making
 /// the mounts of a run can hang on a file system that does not answer.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(15);
@@ -101,7 +105,7 @@ pub(super) fn follow(
 fn unread(error: &io::Error) -> Failure {
     Failure::plain(
         Exit::Machine,
-        format!("the output of the run cannot be read: {error}"),
+        format!("the output of the run cannot be read: {}", reason(error)),
     )
 }
 
@@ -146,7 +150,8 @@ impl Signals {
             Ok(heard)
         })();
         let failed = |error: io::Error| {
-            Failure::plain(Exit::Machine, format!("signals cannot be heard: {error}"))
+            let reason = reason(&error);
+            Failure::plain(Exit::Machine, format!("signals cannot be heard: {reason}"))
         };
         heard.map(Self).map_err(failed)
     }
@@ -178,7 +183,9 @@ struct View {
     holds_stdout: Option<bool>,
     held: Vec<u8>,
     started: Instant,
-    spinner: Option<ProgressBar>,
+    /// Whether the spinner stands on the terminal, and what it looks like next.
+    is_spinning: bool,
+    glyphs: Cycle<slice::Iter<'static, &'static str>>,
     name: String,
     piece: Vec<u8>,
     ended_line: bool,
@@ -191,7 +198,8 @@ impl View {
             holds_stdout: None,
             held: Vec::new(),
             started: stopwatch(),
-            spinner: None,
+            is_spinning: false,
+            glyphs: SPINNER.iter().cycle(),
             name: plan.task.name.to_string(),
             piece: vec![0; PIECE_BYTES],
             ended_line: true,
@@ -223,14 +231,16 @@ impl View {
         if !self.printer.shows_progress() || elapsed < QUIET || !self.ended_line {
             return;
         }
-        let spinner = self.spinner.get_or_insert_with(|| {
-            let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {msg}");
-            spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            spinner
-        });
-        spinner.set_message(format!("{}  {} s", self.name, elapsed.as_secs()));
-        spinner.tick();
+        let glyph = self.glyphs.next().copied().unwrap_or_default();
+        let text = format!("{glyph} {}  {} s", self.name, elapsed.as_secs());
+        self.printer.sign_of_life(&text);
+        self.is_spinning = true;
+    }
+
+    fn stop_spinning(&mut self) {
+        if std::mem::take(&mut self.is_spinning) {
+            self.printer.clear_line();
+        }
     }
 
     fn stopping(&mut self) {
@@ -240,9 +250,7 @@ impl View {
 
     /// Prints with the spinner out of the way; the next tick draws it again, if the line is ended by then.
     fn words(&mut self, print: impl FnOnce(Printer)) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.finish_and_clear();
-        }
+        self.stop_spinning();
         print(self.printer);
     }
 
@@ -343,15 +351,16 @@ impl View {
         if self.printer.mode() == OutputMode::Jsonl {
             return self.event("stdout", bytes);
         }
-        self.ended_line = bytes.ends_with(b"\n");
+        // A line that nobody sees beside ours needs no end for them.
+        if self.printer.shows_both() {
+            self.ended_line = bytes.ends_with(b"\n");
+        }
         self.words(|printer| printer.task_stdout(bytes));
     }
 
     /// Clears the terminal line; says whether standard output has been shown.
     fn finish(&mut self) -> bool {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.finish_and_clear();
-        }
+        self.stop_spinning();
         self.printer.mode() == OutputMode::Human && self.holds_stdout == Some(false)
     }
 }

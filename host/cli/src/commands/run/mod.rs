@@ -6,15 +6,17 @@ mod document;
 mod options;
 mod typed;
 
+mod glance;
 mod help;
 
-pub(crate) mod failures;
+mod failures;
 mod refusal;
 
 mod announce;
 mod live;
 mod summary;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -22,16 +24,18 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
 use host_jail::Keeper;
 use host_node::{BeginError, Loaded, RunRequest, SealOptions};
-use host_store::{OpenMode, OpenStoreError, Store};
+use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
 use crate::clock;
-use crate::commands::trust;
+use crate::commands::patience::Waiting;
+use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
+use crate::wording::{reason, shown};
 
 /// Run a task with what it was granted, and nothing else
 ///
@@ -66,7 +70,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Grants")]
     pub(crate) allow_asked: bool,
 
-    /// Limit the run: wall, cpu, memory, processes, output, scratch, inodes, files, input
+    /// Limit the run: wall, cpu, memory, processes, output, scratch, inodes, files, input, calls
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Grants")]
     pub(crate) limit: Vec<String>,
 
@@ -86,41 +90,41 @@ pub(crate) struct RunArgs {
 /// Runs `host run` for a bundle that the first look has found.
 pub(crate) fn run(
     context: &Context,
-    arguments: &[String],
+    arguments: &[OsString],
     named: &scan::Named,
 ) -> Result<Exit, Failure> {
-    // ORDER: forked before there is anything to copy, and while it makes what every jail needs, the bundle is looked at.
+    // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
+    there(&named.bundle)?;
+    check_own_flags(context, arguments)?;
+    if named.help {
+        return help(context, named);
+    }
+    let bundle_again = command_without_input(named);
+    glance::check(named, arguments, &bundle_again)?;
+    // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
     let by_root = rustix::process::geteuid().is_root();
     let keeper = host_jail::start(by_root)
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
-    let store = open_store(context)?;
+    let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
-    if named.help {
-        return help::print(context, &loaded, named);
-    }
-    let task = match &named.task {
-        Some(text) => loaded.module.find(text).ok(),
-        None => loaded.module.default_task().ok(),
-    };
-    let command = Cli::command().mut_subcommand("run", |run| match task {
-        Some(task) => options::add(run, task, loaded.module.aliases()),
-        None => run,
-    });
+    let task = glance::find(&loaded.module, named).ok();
+    let command = glance::command(&loaded.module, task);
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::UnknownArgument => {
-            return Err(failures::no_such_option(
-                &error,
-                &command_without_input(named),
-                task,
-            ));
+            return Err(match glance::find(&loaded.module, named) {
+                Ok(task) => failures::no_such_option(&error, &bundle_again, task),
+                // Without its task nobody knows its options.
+                Err(error) => failures::find_failure(&error, &loaded.module),
+            });
+        }
+        // It stood where the first look took it for the value of an option.
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            return help::print(context, &loaded, named);
         }
         Err(error) => return app::explain(context, &error),
     };
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::new(Exit::Usage, &error))?;
-    let Command::Run(typed) = cli.command else {
-        return Err(Failure::usage("this is not `host run`"));
-    };
+    let typed = run_args(&matches)?;
     let own = matches.subcommand_matches("run");
     let mut request = typed::request(&typed)?;
     if let (Some(task), Some(own)) = (task, own) {
@@ -128,27 +132,103 @@ pub(crate) fn run(
     }
     let secret = task.is_some_and(|task| warn_of_secrets(context, &typed, own, task));
     let again = if secret {
-        command_without_input(named)
+        bundle_again
     } else {
         command_as_typed(arguments)
     };
-    start(
-        context,
-        &store,
-        keeper,
-        &loaded,
-        &request,
-        &again,
-        &command_line(&[named.bundle.to_str()]),
-    )
+    let plainly = command_line(&[named.bundle.to_str()]);
+    start(context, &store, keeper, &loaded, &request, &again, &plainly)
+}
+
+/// What is named to be run, if only that it is there.
+fn there(bundle: &Path) -> Result<(), Failure> {
+    let Err(error) = std::fs::metadata(bundle) else {
+        return Ok(());
+    };
+    let failure = source::unread(bundle, &error);
+    let text = bundle.to_string_lossy();
+    // So a task is written where modules are found by name.
+    Err(match text.split_once("::") {
+        Some((module, _)) => failure.hint(format!(
+            "the module's directory or bundle comes first: host run ./{} {}",
+            Shown(module),
+            Shown(&text)
+        )),
+        None => failure,
+    })
+}
+
+/// Says what is wrong with what is ours on the command line, whatever the task's own options are.
+fn check_own_flags(context: &Context, arguments: &[OsString]) -> Result<(), Failure> {
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        // That may be an option of the task, and whatever follows it may belong to it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::UnknownArgument | ErrorKind::DisplayHelp
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(error) => return app::explain(context, &error).map(drop),
+    };
+    let mut typed = run_args(&matches)?;
+    if let Some(limit) = typed.limit.iter().find(|limit| limit.starts_with("wall="))
+        && let Some(timeout) = &typed.timeout
+    {
+        return Err(Failure::usage(format!(
+            "`--limit {}` and `--timeout {}` are the same limit",
+            Shown(limit),
+            Shown(timeout)
+        ))
+        .hint("say only one of them"));
+    }
+    let is_nameless = |word: &&String| word.starts_with(['=', ':']) && word.contains('=');
+    if typed.words.iter().any(|word| is_nameless(&word)) {
+        return Err(Failure::usage("a parameter has no name before `=`")
+            .hint("parameters are written as name=value"));
+    }
+    // Standard input is read once, and by the run.
+    typed.input = None;
+    typed::request(&typed).map(drop)
+}
+
+fn run_args(matches: &ArgMatches) -> Result<RunArgs, Failure> {
+    let cli = Cli::from_arg_matches(matches).map_err(|error| Failure::new(Exit::Usage, &error))?;
+    match cli.command {
+        Command::Run(typed) => Ok(typed),
+        _ => Err(Failure::usage("this is not `host run`")),
+    }
+}
+
+/// Help needs the bundle, and nothing of this machine: it is opened in a place that is gone afterwards.
+fn help(context: &Context, named: &scan::Named) -> Result<Exit, Failure> {
+    let place = tempfile::tempdir().map_err(|error| {
+        let reason = reason(&error);
+        Failure::plain(
+            Exit::Machine,
+            format!("no room for a temporary directory: {reason}"),
+        )
+    })?;
+    let places = ["config", "state", "cache", "runtime"].map(|name| place.path().join(name));
+    let [config, state, cache, runtime] = places;
+    let store = open_store(&Places {
+        config,
+        state,
+        cache,
+        runtime,
+    })?;
+    let loaded = load(context, &store, named)?;
+    help::print(context, &loaded, named)
 }
 
 /// The command line once more, to put something behind it.
-fn command_as_typed(arguments: &[String]) -> String {
+fn command_as_typed(arguments: &[OsString]) -> String {
     let words = arguments
         .iter()
         .skip(1)
-        .map(|word| refusal::shell_word(&Shown(word).to_string()));
+        .map(|word| refusal::shell_word(&Shown(&word.to_string_lossy()).to_string()));
     ["host".to_owned()]
         .into_iter()
         .chain(words)
@@ -173,32 +253,24 @@ fn command_line(words: &[Option<&str>]) -> String {
         .join(" ")
 }
 
-fn open_store(context: &Context) -> Result<Store, Failure> {
-    Store::open(&context.settings.places, OpenMode::Write).map_err(|error: OpenStoreError| {
+fn open_store(places: &Places) -> Result<Store, Failure> {
+    Store::open(places, OpenMode::Write).map_err(|error: OpenStoreError| {
         Failure::new(Exit::Machine, &error).hint("without a place to record runs, none is started")
     })
 }
 
 fn load(context: &Context, store: &Store, named: &scan::Named) -> Result<Loaded, Failure> {
     let trust = trust::load(context)?;
-    let modulepath = named
-        .modulepath
-        .iter()
-        .chain(&context.settings.modulepath)
-        .cloned();
+    let path = named.bundle.as_path();
     let options = SealOptions {
         for_own_run: true,
-        modulepath: modulepath.chain(sibling_modules(&named.bundle)).collect(),
+        modulepath: source::modulepath(context, path, &named.modulepath)?,
         ..SealOptions::default()
     };
-    host_node::load(&named.bundle, &trust, clock::now_unix(), &options, store)
-        .map_err(|error| failures::load_failure(&error, &named.bundle))
-}
-
-/// Modules usually lie side by side.
-fn sibling_modules(bundle: &Path) -> Option<PathBuf> {
-    let directory = bundle.canonicalize().ok().filter(|path| path.is_dir())?;
-    directory.parent().map(Path::to_owned)
+    let mut waiting = Waiting::new(context.printer, format!("reading `{}`", shown(path)));
+    let mut busy = || waiting.nudge();
+    host_node::load(path, &trust, clock::now_unix(), &options, store, &mut busy)
+        .map_err(|error| source::unloaded(path, &error))
 }
 
 /// A secret on a command line can be seen by everyone on the machine; says so, and whether there is one.
@@ -247,7 +319,7 @@ fn start(
 ) -> Result<Exit, Failure> {
     let machine = context.settings.machine();
     let plan = host_node::plan(loaded, request, &machine)
-        .map_err(|error| failures::plan_failure(&error, loaded, plainly))?;
+        .map_err(|error| failures::plan_failure(context, &error, loaded, plainly))?;
     let moment = clock::moment()?;
     let grant = match plan.grant() {
         Ok(grant) => grant,
@@ -259,5 +331,5 @@ fn start(
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     let run = running.run();
     let followed = live::follow(context, running, &signals, &plan)?;
-    summary::end(context, &plan, &followed, run)
+    summary::end(context, &plan, request, &followed, run)
 }

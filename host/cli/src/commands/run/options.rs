@@ -27,6 +27,11 @@ pub(super) fn flag(parameter: &Parameter) -> String {
     parameter.name.as_str().replace('_', "-")
 }
 
+/// What stands for its value in help.
+pub(super) fn value_name(parameter: &Parameter) -> String {
+    parameter.name.as_str().to_uppercase()
+}
+
 fn id(name: &str) -> String {
     // No flag of ours has a colon in its id.
     format!("parameter:{name}")
@@ -36,7 +41,7 @@ fn option(parameter: &Parameter, aliases: &TypeAliases) -> Arg {
     let flag = flag(parameter);
     let mut option = Arg::new(id(parameter.name.as_str()))
         .long(flag.clone())
-        .value_name(parameter.name.as_str().to_uppercase())
+        .value_name(value_name(parameter))
         .help_heading(HEADING)
         .allow_hyphen_values(true)
         .action(ArgAction::Append);

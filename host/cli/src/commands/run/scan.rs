@@ -4,6 +4,9 @@
 //! read. This look knows only which of our own flags take a value; what it finds is checked by the real
 //! parse afterwards, and what it cannot place it leaves alone.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -26,12 +29,16 @@ pub(crate) struct Named {
 }
 
 /// The form of output that is asked for, whatever else is on the command line.
-pub(crate) fn output_mode(arguments: &[String]) -> Option<OutputMode> {
-    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
+pub(crate) fn output_mode(arguments: &[OsString]) -> Option<OutputMode> {
+    // What is not UTF-8 is neither the flag nor a value of it.
+    let mut arguments = arguments
+        .iter()
+        .map(|argument| argument.to_str().unwrap_or_default())
+        .take_while(|argument| *argument != "--");
     let mut mode = None;
     while let Some(argument) = arguments.next() {
         let value = match argument.strip_prefix("--output") {
-            Some("") => arguments.next().map(String::as_str),
+            Some("") => arguments.next(),
             Some(rest) => rest.strip_prefix('='),
             None => None,
         };
@@ -43,29 +50,32 @@ pub(crate) fn output_mode(arguments: &[String]) -> Option<OutputMode> {
 }
 
 /// Finds bundle and task; nothing if this is not `host run` with a bundle.
-pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
-    let mut words = Vec::new();
+///
+/// Words need not be UTF-8: a path may be anything, and all that counts in other words is.
+pub(crate) fn scan(arguments: &[OsString]) -> Option<Named> {
+    let mut words: Vec<&OsString> = Vec::new();
     let mut named = Named::default();
     let mut arguments = arguments.iter().skip(1);
     while let Some(argument) = arguments.next() {
-        if argument == "--" {
+        let text = argument.to_string_lossy();
+        if text == "--" {
             words.extend(arguments.by_ref());
-        } else if argument == "-h" || argument == "--help" {
+        } else if text == "-h" || text == "--help" {
             named.help = true;
-        } else if let Some(flag) = argument.strip_prefix("--") {
+        } else if let Some(flag) = text.strip_prefix("--") {
             let (flag, inline) = flag
                 .split_once('=')
-                .map_or((flag, None), |(flag, value)| (flag, Some(value)));
+                .map_or((flag, None), |(flag, _)| (flag, inline_value(argument)));
             // An option that is not ours is one of the task's, which have values as a rule.
             let value = if inline.is_none() && takes_value(flag).unwrap_or(true) {
-                arguments.next().map(String::as_str)
+                arguments.next().map(OsString::as_os_str)
             } else {
                 inline
             };
             if flag == "modulepath" {
                 named.modulepath.extend(value.map(PathBuf::from));
             }
-        } else if !argument.starts_with('-') || argument == "-" {
+        } else if !text.starts_with('-') || text == "-" {
             words.push(argument);
         }
     }
@@ -74,8 +84,18 @@ pub(crate) fn scan(arguments: &[String]) -> Option<Named> {
         return None;
     }
     named.bundle = PathBuf::from(words.next()?);
-    named.task = words.find(|word| !word.contains('=')).cloned();
+    named.task = words
+        .map(|word| word.to_string_lossy())
+        .find(|word| !word.contains('='))
+        .map(Cow::into_owned);
     Some(named)
+}
+
+/// What stands behind the first `=` of a flag.
+fn inline_value(flag: &OsStr) -> Option<&OsStr> {
+    let bytes = flag.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=')?;
+    bytes.get(at + 1..).map(OsStr::from_bytes)
 }
 
 /// Our own flags of `host run`, and whether they take a value.
@@ -121,7 +141,7 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expected: Option<(&str, Option<&str>, bool)>) {
-        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let found = scan(&arguments).map(|named| (named.bundle, named.task, named.help));
         let expected = expected
             .map(|(bundle, task, help)| (PathBuf::from(bundle), task.map(str::to_owned), help));
@@ -157,6 +177,20 @@ mod tests {
         check("host", None);
     }
 
+    /// A path that is not UTF-8 was looked for under another name.
+    #[test]
+    fn a_path_is_taken_as_it_is() {
+        let odd = OsStr::from_bytes(b"caf\xe9");
+        let flag = OsStr::from_bytes(b"--modulepath=/\xe9");
+        let arguments = ["host".as_ref(), "run".as_ref(), flag, odd].map(OsStr::to_owned);
+        let named = scan(&arguments).unwrap();
+        assert_eq!(named.bundle, PathBuf::from(odd));
+        assert_eq!(
+            named.modulepath,
+            [PathBuf::from(OsStr::from_bytes(b"/\xe9"))]
+        );
+    }
+
     #[test]
     fn the_form_of_output_is_found_anywhere() {
         for (line, expected) in [
@@ -165,7 +199,7 @@ mod tests {
             ("host run b.tar --output nonsense", None),
             ("host run b.tar -- --output json", None),
         ] {
-            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert_eq!(output_mode(&arguments), expected, "{line}");
         }
     }

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use host_core::{Capability, LimitName, Outcome, Record, RunId, Shown, Status};
-use host_jail::SetupKind;
-use host_node::{Finished, NOT_GRANTED, Plan, ResultValue};
+use host_core::{Capability, LimitName, LimitUnit, Outcome, Record, RunId, Shown, Status};
+use host_jail::{SetupError, SetupKind};
+use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest};
 use serde_json::{Value, json};
 
 use super::live::Followed;
+use super::refusal::shell_word;
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint, Printer, for_terminal};
+use crate::wording::{shown, size};
 
 /// How many lines of an error message are repeated.
 const MESSAGE_LINES_MAX: usize = 20;
@@ -20,6 +22,7 @@ const MESSAGE_LINES_MAX: usize = 20;
 pub(super) fn end(
     context: &Context,
     plan: &Plan<'_>,
+    request: &RunRequest,
     followed: &Followed,
     run: RunId,
 ) -> Result<Exit, Failure> {
@@ -29,12 +32,19 @@ pub(super) fn end(
         OutputMode::Json => printer.json(&finished.record),
         OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": finished.record})),
         OutputMode::Human => {
-            value(printer, followed);
-            if !followed.ended_line {
+            let ended_line = value(printer, followed).unwrap_or(followed.ended_line);
+            if !ended_line {
                 printer.note("");
             }
             words(printer, plan, finished, run);
+            artifacts(context, &finished.record, run);
         }
+    }
+    // The record has no place for these, so they are told beside it.
+    left_out(printer, finished);
+    if printer.mode() == OutputMode::Human {
+        reached(printer, plan, finished);
+        hint(context, plan, request, finished);
     }
     Ok(exit(followed))
 }
@@ -55,8 +65,9 @@ fn exit(followed: &Followed) -> Exit {
     }
 }
 
-/// The result, unless it was plain text that has been shown as it came.
-fn value(printer: Printer, followed: &Followed) {
+/// The result, unless it was plain text that has been shown as it came. Says whether a line ended with it that
+/// others are on too.
+fn value(printer: Printer, followed: &Followed) -> Option<bool> {
     let value = &followed.finished.record.value;
     let only_text = value.keys().all(|key| key == "_output" || key == "_error");
     if !only_text {
@@ -67,12 +78,16 @@ fn value(printer: Printer, followed: &Followed) {
             .collect();
         // JSON leaves every control character but DEL and the C1 set escaped already.
         printer.task_stdout(format!("{:#}\n", Value::Object(shown)).as_bytes());
-    } else if !followed.stdout_shown
+        return None;
+    }
+    if !followed.stdout_shown
         && let Some(text) = value.get("_output").and_then(Value::as_str)
         && !text.is_empty()
     {
         printer.task_stdout(text.as_bytes());
+        return Some(text.ends_with('\n') || !printer.shows_both());
     }
+    None
 }
 
 fn words(printer: Printer, plan: &Plan<'_>, finished: &Finished, run: RunId) {
@@ -84,27 +99,41 @@ fn words(printer: Printer, plan: &Plan<'_>, finished: &Finished, run: RunId) {
         let noop = if plan.noop { ", noop" } else { "" };
         printer.note(&format!(
             "{ok}  {name}  {took}  ({}, jailed{noop})  run {run}",
-            kind(plan)
+            kind(&plan.installation.executable)
         ));
     } else {
         failed(printer, plan, finished, &took);
         printer.note(&printer.on_stderr(Paint::Dim, &format!("run {run}")));
     }
     withheld(printer, record);
-    artifacts(printer, record);
+}
+
+fn left_out(printer: Printer, finished: &Finished) {
     for (left, reason) in &finished.left_out {
         printer.note(&format!(
             "note: `{}` was left in $HOST_OUT and not brought back: {reason}",
             Shown(left)
         ));
     }
+}
+
+fn reached(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
     for limit in &finished.reached {
         printer.note(&format!(
             "note: the run reached its limit `{limit}` ({})",
-            plan.limits.text(*limit)
+            limit_text(plan, *limit)
         ));
     }
-    hint(printer, plan, finished);
+}
+
+/// The value of a limit, written like every other size or time, and never rounded: somebody asked for it.
+fn limit_text(plan: &Plan<'_>, limit: LimitName) -> String {
+    let value = plan.limits.value(limit);
+    match limit.unit() {
+        LimitUnit::Size if value.is_multiple_of(1024) => size(value),
+        LimitUnit::Size => format!("{value} B"),
+        LimitUnit::Span | LimitUnit::Count => plan.limits.text(limit),
+    }
 }
 
 /// Grants that could not be opened after all.
@@ -122,9 +151,9 @@ fn withheld(printer: Printer, record: &Record<ResultValue>) {
     }
 }
 
-/// What runs, in a word.
-fn kind(plan: &Plan<'_>) -> &'static str {
-    let extension = Path::new(&plan.installation.executable)
+/// What runs when this file is started, in a word.
+pub(super) fn kind(executable: &str) -> &'static str {
+    let extension = Path::new(executable)
         .extension()
         .and_then(|extension| extension.to_str());
     match extension {
@@ -161,7 +190,7 @@ fn failed(printer: Printer, plan: &Plan<'_>, finished: &Finished, took: &str) {
         }
         Outcome::Limit { limit } => printer.note(&format!(
             "{head} `{name}` was stopped by limit `{limit}` ({}); nothing of it is left running",
-            plan.limits.text(*limit)
+            limit_text(plan, *limit)
         )),
         Outcome::Cancelled { .. } => {
             printer.note(&format!(
@@ -206,50 +235,84 @@ fn message(printer: Printer, record: &Record<ResultValue>) {
     printer.note("");
 }
 
-fn artifacts(printer: Printer, record: &Record<ResultValue>) {
+/// What came back, and where it is.
+fn artifacts(context: &Context, record: &Record<ResultValue>, run: RunId) {
+    let runs = context.settings.places.state.join("runs");
+    let directory = runs.join(run.to_string()).join("artifacts");
     for artifact in &record.artifacts {
-        printer.note(&format!(
+        context.printer.note(&format!(
             "left  {}  {}  {}",
             Shown(&artifact.name),
-            host_core::ByteSize::from_bytes(artifact.bytes),
-            artifact.digest
+            size(artifact.bytes),
+            shown(&directory.join(artifact.digest.to_string()))
         ));
     }
 }
 
-fn hint(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
-    if let Some(hint) = finished
-        .setup
-        .as_ref()
-        .and_then(|error| error.hint.as_ref())
-    {
-        return printer.hint(hint);
+fn hint(context: &Context, plan: &Plan<'_>, request: &RunRequest, finished: &Finished) {
+    let printer = context.printer;
+    if let Some(error) = &finished.setup {
+        let hint = unimposed(error, plan, request).or_else(|| error.hint.clone());
+        return hint.into_iter().for_each(|hint| printer.hint(&hint));
     }
-    let missing: Vec<String> = finished
-        .record
-        .denials
-        .iter()
-        .filter(|denial| denial.capability.parse::<Capability>().is_ok())
-        .map(|denial| denial.capability.clone())
-        .collect();
     match &finished.record.outcome {
-        Outcome::Limit { limit } if *limit != LimitName::Output => {
-            let name = limit.as_str();
-            printer.hint(&format!(
-                "give it more with --limit {name}=VALUE; it had {}",
-                plan.limits.text(*limit)
-            ));
-        }
-        Outcome::Limit { .. } => printer.hint(&format!(
-            "what it wrote up to {} is kept; give it more with --limit output=VALUE",
-            plan.limits.text(LimitName::Output)
-        )),
-        Outcome::Exited { code } if *code != 0 && !missing.is_empty() => {
-            printer.hint(&format!(
-                "it ran without what it asks for as optional: {}",
-                missing.join(", ")
-            ));
+        Outcome::Limit { limit } => printer.hint(&more(context, plan, *limit)),
+        Outcome::Exited { code } if *code != 0 => {
+            let flags = flags_of_optional(&finished.record);
+            if !flags.is_empty() {
+                printer.hint(&format!("it ran without what it may ask for: {flags}"));
+            }
         }
         _ => {}
     }
+}
+
+/// Advice where a limit cannot be imposed that only the bundle asks for: leaving it to its default is not up to
+/// the person then.
+fn unimposed(error: &SetupError, plan: &Plan<'_>, request: &RunRequest) -> Option<String> {
+    let limits = plan.task.asks.limits.iter().map(|(name, _)| name);
+    let is_meant = |name: &LimitName| {
+        error.kind == SetupKind::Wall
+            && request.limits.get(*name).is_none()
+            && error.step.contains(&format!("limit `{name}`"))
+    };
+    let name = { limits }.find(is_meant)?;
+    Some(format!(
+        "the bundle asks for the limit `{name}`, which an ordinary user cannot impose here: run as root"
+    ))
+}
+
+/// How to have more of a limit that ended the run, if that can be.
+fn more(context: &Context, plan: &Plan<'_>, limit: LimitName) -> String {
+    let had = limit_text(plan, limit);
+    let ceiling = context.settings.ceiling(limit);
+    if ceiling.is_some_and(|ceiling| plan.limits.value(limit) >= ceiling) {
+        let key = format!("ceilings.{limit}");
+        return format!(
+            "{had} is the most that a run gets here, by `{key}` from {}",
+            context.settings.origin(&key)
+        );
+    }
+    if limit == LimitName::Output {
+        return format!(
+            "what it wrote up to {had} is kept; give it more with --limit output=VALUE"
+        );
+    }
+    format!("give it more with --limit {limit}=VALUE; it had {had}")
+}
+
+/// The flags for optional asks that nobody granted.
+fn flags_of_optional(record: &Record<ResultValue>) -> String {
+    let not_granted = record.denials.iter().filter(|denial| {
+        denial.reason == NOT_GRANTED && denial.capability.parse::<Capability>().is_ok()
+    });
+    let flags: Vec<String> = not_granted
+        .map(|denial| {
+            format!(
+                "--allow {}",
+                shell_word(&Shown(&denial.capability).to_string())
+            )
+        })
+        .collect();
+    flags.join(" ")
 }

@@ -8,9 +8,9 @@ use host_task::{Module, TaskAsks};
 use host_trust::sshsig::{self, Namespace};
 use serde::Serialize;
 
-use crate::commands::bundle::card::size_text;
 use crate::commands::bundle::lines::{Budget, changed_lines};
 use crate::commands::bundle::look::Look;
+use crate::wording::size;
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -249,7 +249,7 @@ pub(super) fn of_file(
             Section::Files,
             kind,
             &entry.path,
-            format!("({})", size_text(entry.size)),
+            format!("({})", size(entry.size)),
         )
     };
     match change {
@@ -263,7 +263,7 @@ pub(super) fn of_file(
                 .and_then(|(old, new)| changed_lines(old, new, budget));
             let contents = match lines {
                 Some((added, removed)) => format!("+{added} -{removed}"),
-                None => format!("{} -> {}", size_text(before.size), size_text(after.size)),
+                None => format!("{} -> {}", size(before.size), size(after.size)),
             };
             let mode = if before.mode == after.mode {
                 String::new()
