@@ -151,6 +151,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "cap-std",
             "jiff",
             "nix",
+            "rustix",
             "serde",
             "serde_json",
             "sha2",
