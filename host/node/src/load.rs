@@ -33,6 +33,8 @@ pub struct Loaded {
     pub bundle: VerifiedBundle,
     /// The module in it.
     pub module: Module,
+    /// Whether it came as a plain tar, which may be a sealed bundle whose signatures somebody took away.
+    pub is_plain_tar: bool,
 }
 
 /// Why a bundle cannot be used.
@@ -159,7 +161,10 @@ pub fn load(
             let mut writer = BufWriter::new(Busy(&snapshot.0, &mut *busy));
             seal_plain_tar(path, &file, options, &mut writer)?;
             drop(writer);
-            load_own(path, snapshot, store, busy)
+            Ok(Loaded {
+                is_plain_tar: true,
+                ..load_own(path, snapshot, store, busy)?
+            })
         }
         Err(source) => Err(LoadError::Open {
             path: path.to_owned(),
@@ -307,7 +312,11 @@ fn receive<R: Read>(
         path: path.to_owned(),
         source,
     })?;
-    Ok(Loaded { bundle, module })
+    Ok(Loaded {
+        bundle,
+        module,
+        is_plain_tar: false,
+    })
 }
 
 /// A file of a verified bundle that is not longer than the reader expects.

@@ -367,7 +367,12 @@ fn a_plain_tar_of_a_module_runs_as_its_directory_does() {
             (&record["value"]["_output"], &record["bundle"]["signers"]),
             (&json!("ran\n"), &json!([]))
         );
+        // Whoever takes the signatures out of a bundle makes a plain tar of it.
+        lab.run(&["run", &tar]).exits(0).says(&["nobody signed it"]);
     }
+    lab.run(&["run", &module])
+        .exits(0)
+        .never_says("nobody signed it");
 }
 
 #[test]

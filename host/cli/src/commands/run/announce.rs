@@ -17,6 +17,9 @@ pub(super) fn announce(context: &Context, plan: &Plan<'_>, grant: &Grant, reques
     if printer.mode() != OutputMode::Human {
         return;
     }
+    if plan.loaded.is_plain_tar {
+        printer.note("note: this is a plain tar: nobody signed it, so it runs as your own");
+    }
     granted(printer, plan, grant, request);
     for ask in grant.dropped() {
         let why = Shown(ask.why.as_deref().unwrap_or_default()).to_string();
