@@ -136,7 +136,7 @@ impl Hierarchies {
         memory_bytes: u64,
         processes: u64,
     ) -> io::Result<RunGroups> {
-        let name = format!("run-{run}");
+        let name = name_of(run);
         let mut groups = RunGroups::default();
         if let Some(parent) = &self.unified {
             let path = parent.join(&name);
@@ -168,13 +168,18 @@ impl Hierarchies {
 
     /// The directories that a run of this id would have had.
     pub(crate) fn groups_of(&self, run: &RunId) -> Vec<PathBuf> {
-        let name = format!("run-{run}");
+        let name = name_of(run);
         self.unified
             .iter()
             .chain(self.legacy.values())
             .map(|parent| parent.join(&name))
             .collect()
     }
+}
+
+/// The name of the groups of a run.
+fn name_of(run: &RunId) -> String {
+    format!("run-{run}")
 }
 
 /// The control groups of one run.
@@ -310,12 +315,21 @@ pub(crate) fn join(group: &OwnedFd) -> io::Result<()> {
 }
 
 /// Kills and removes what a killed keeper left of `run`; says whether all of it is gone.
-pub(crate) fn remove_left(by_root: bool, run: &RunId, wait_max: Duration) -> bool {
+///
+/// Where groups are made depends on where their maker is, so those that it noted are looked at too.
+pub(crate) fn remove_left(
+    by_root: bool,
+    run: &RunId,
+    noted: Vec<PathBuf>,
+    wait_max: Duration,
+) -> bool {
     let Ok(hierarchies) = Hierarchies::discover(by_root) else {
         return false;
     };
+    let name = name_of(run);
+    let noted = noted.into_iter().filter(|group| group.ends_with(&name));
     let mut all = true;
-    for group in hierarchies.groups_of(run) {
+    for group in noted.chain(hierarchies.groups_of(run)) {
         if group.is_dir() {
             let _ = write(&group.join("cgroup.kill"), "1");
             all &= remove_group(&group, wait_max);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::mountinfo::{self, Mount};
+use crate::mountinfo::{self, Mount, Place};
 use crate::mounts::in_scratch;
 use crate::read::read_mountinfo;
 use crate::recipe::{INSTALL_DIR, OUT_DIR, Opening, WORK_DIR};
@@ -357,13 +357,26 @@ fn own_places_seen(mounts: &[Mount], path: &Path, never: &[Never]) -> Vec<PathBu
 
 /// Mounts strictly below `path` that are faces of the kernel.
 fn kernel_mounts_below(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
-    let is_kernel = |kind: &str| {
-        kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind)
-    };
     let below = mounts.iter().filter(|mount| {
-        is_kernel(&mount.kind) && mount.point != path && mount.point.starts_with(path)
+        is_face_of_the_kernel(&mount.kind) && mount.point != path && mount.point.starts_with(path)
     });
     below.map(|mount| mount.point.clone()).collect()
+}
+
+/// Whether a file system of this type, as a list of mounts names it, shows the kernel or the machine's devices.
+pub(crate) fn is_face_of_the_kernel(kind: &str) -> bool {
+    kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind)
+}
+
+/// Host's own places that exist, as their file systems know them, however they are mounted.
+pub(crate) fn places(never: &[PathBuf]) -> std::io::Result<Vec<Place>> {
+    let mounts = read_mountinfo()?;
+    let mounts = mountinfo::read(&mounts);
+    let places = existing(never);
+    let places = places.iter();
+    Ok(places
+        .filter_map(|place| mountinfo::place(&mounts, &place.path))
+        .collect())
 }
 
 /// Refuses a tree that holds what `unfit` names. For one that lends its owner's rights, whoever may write to the tree

@@ -1,13 +1,13 @@
 //! Init, process 1 of the jail: puts up the walls from inside, starts the task, reaps, and says how it ended.
 //!
-//! ORDER (the step numbers of the measured prototype): go byte; control groups; groups, group and user id; the signal of
+//! ORDER (the step numbers of the measured prototype): go byte; descriptors; control groups; groups, group and user id; the signal of
 //! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
 //! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
-//! pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up its own capabilities.
+//! pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up its own capabilities, and all system calls but those that it needs to wait.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -22,8 +22,10 @@ use seccompiler::BpfProgram;
 
 use crate::cgroup;
 use crate::channel::{Channel, Exit, FromInit};
-use crate::guard::Hidden;
+use crate::guard::{self, Hidden};
+use crate::mountinfo;
 use crate::mounts::{self, Attach, Base, Tree};
+use crate::read::read_mountinfo;
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::{self, Fallbacks};
 use crate::setup::{SetupError, WallStep};
@@ -31,8 +33,8 @@ use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
 use crate::sys::{self, Forked, MountChange};
 use crate::task::{self, Streams};
 
-/// How often a place on a path that others keep changing is looked up.
-const PLACE_TRIES_MAX: usize = 64;
+/// Where the root of the jail stands before it becomes the root: a directory that every machine has.
+const STAND: &str = "/tmp";
 
 /// Which system calls are left to the task, and to init once the task runs.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ impl Init<'_> {
             None => mounts::prepare(self.recipe, Base::make()?)?,
         };
         let out = attach(&tree)?;
+        show_nothing_hidden(&tree)?;
         proc(&tree.root)?;
         pivot(&tree.root)?;
         loopback_up().step("bring loopback up")?;
@@ -208,7 +211,7 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
         &tree.root,
         OsStr::new(""),
         rustix::fs::CWD,
-        Path::new("/tmp"),
+        Path::new(STAND),
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )
     .step("mount the root file system")?;
@@ -235,6 +238,39 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
         hide(root, hidden)?;
     }
     Ok(out)
+}
+
+/// Looks at what was mounted below the grants, not at the paths that led to it: between the look at a grant and its mount
+/// somebody may have moved what lies in it, and with it a mount that was to be covered.
+fn show_nothing_hidden(tree: &Tree) -> Result<(), SetupError> {
+    const STEP: &str = "look through what is mounted below the grants";
+    if tree.granted.is_empty() {
+        return Ok(());
+    }
+    let mounts = read_mountinfo().step(STEP)?;
+    let mounts = mountinfo::read(&mounts);
+    let below: Vec<PathBuf> = tree
+        .granted
+        .iter()
+        .map(|target| Path::new(STAND).join(target))
+        .collect();
+    let seen = mountinfo::uncovered(
+        &mounts,
+        Path::new(STAND),
+        &below,
+        &tree.own,
+        guard::is_face_of_the_kernel,
+    );
+    match seen.first() {
+        None => Ok(()),
+        Some(place) => {
+            let place = place.strip_prefix(STAND).unwrap_or(place);
+            Err(SetupError::unfit(
+                format!("hide `/{}`", place.display()),
+                "it was moved while the grant was opened",
+            ))
+        }
+    }
 }
 
 /// Mounts the process file system, with everything covered that tells of the machine or changes it.
@@ -325,15 +361,8 @@ fn cover(root: &OwnedFd, place: &OwnedFd) -> rustix::io::Result<()> {
 /// it: a link there would lead a mount over another part of the jail.
 fn place(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    for _ in 0..PLACE_TRIES_MAX {
-        let how = OFlags::PATH | OFlags::CLOEXEC;
-        match rustix::fs::openat2(root, path, how, Mode::empty(), resolve) {
-            // A directory on the way was moved while the kernel looked.
-            Err(Errno::AGAIN) => {}
-            opened => return opened,
-        }
-    }
-    Err(Errno::AGAIN)
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::openat2(root, path, how, Mode::empty(), resolve)
 }
 
 fn mount_on(mount: &OwnedFd, root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {

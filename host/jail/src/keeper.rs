@@ -1,6 +1,6 @@
 //! The keeper: one process for each run, outside the jail, that holds everything the run was given.
 //!
-//! It has one thread and parses nothing but its own init's messages. Whoever started it hears of progress
+//! It has one thread and parses nothing but its order, which its own program wrote, and its init's messages. Whoever started it hears of progress
 //! over a socket and may cancel; when that socket closes, the run is ended, because in the foreground a run
 //! does not outlive the one who asked for it. What it learned goes into the report before it says that the
 //! run has ended; the output is durable by then.
@@ -12,6 +12,7 @@ mod watch;
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use host_core::RunId;
@@ -33,12 +34,10 @@ use crate::streams::{self, Stream};
 use crate::sys::{self, Cloned, Forked};
 use crate::tree::Tree;
 
+/// How long a keeper waits to be told that the program may start: longer than the journal is ever waited for.
+const GO_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a killed run may take to die before it is called unkillable.
 const DEATH_WAIT_MAX: Duration = Duration::from_secs(5);
-const DEATH_WAIT: Timespec = Timespec {
-    tv_sec: DEATH_WAIT_MAX.as_secs().cast_signed(),
-    tv_nsec: 0,
-};
 
 /// Where a keeper puts what comes out of a run.
 #[derive(Debug)]
@@ -51,8 +50,11 @@ pub struct Outlets {
     pub report: OwnedFd,
     /// An empty directory for files that come back.
     pub artifacts: OwnedFd,
-    /// A lock that says that somebody looks after the run; the keeper holds it as long as it lives.
+    /// The mark of the run, an empty file with a lock that says that somebody looks after the run. The keeper holds it
+    /// as long as it lives, and writes into it which control groups it has made, a path a line.
     pub held: OwnedFd,
+    /// Another lock that it holds as long.
+    pub held_too: Option<OwnedFd>,
 }
 
 /// Why no keeper could be started.
@@ -111,7 +113,7 @@ pub fn start(by_root: bool) -> Result<Keeper, StartError> {
         None,
     )
     .map_err(io::Error::from)?;
-    match sys::fork()? {
+    match sys::fork_in_quiet()? {
         Forked::Child => {
             drop(ours);
             keep(by_root, theirs)
@@ -128,10 +130,10 @@ pub fn start(by_root: bool) -> Result<Keeper, StartError> {
     }
 }
 
-/// Ends and removes what a killed keeper left of `run` in control groups.
-/// Says whether all of it is gone, for which it waits at most `wait_max`.
-pub fn remove_left(by_root: bool, run: &RunId, wait_max: Duration) -> bool {
-    cgroup::remove_left(by_root, run, wait_max)
+/// Ends and removes what a killed keeper left of `run` in control groups: in those that it noted in the run's mark, and
+/// where such groups are made by this process. Says whether all of it is gone, for which it waits at most `wait_max`.
+pub fn remove_left(by_root: bool, run: &RunId, noted: Vec<PathBuf>, wait_max: Duration) -> bool {
+    cgroup::remove_left(by_root, run, noted, wait_max)
 }
 
 impl Keeper {
@@ -173,6 +175,12 @@ impl Keeper {
         let _ = rustix::net::send(&self.socket, &[word], SendFlags::NOSIGNAL);
     }
 
+    /// Ends the run, however far it is, and says whether the keeper is gone.
+    pub fn end(&self) -> bool {
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+        self.wait()
+    }
+
     /// Kills the keeper, and with it the run. For one that does not answer: what it would still do is not done.
     pub fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
@@ -182,8 +190,19 @@ impl Keeper {
     /// call may outlive its kill.
     #[must_use]
     pub fn wait(&self) -> bool {
-        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let _ = rustix::event::poll(&mut polled, Some(&DEATH_WAIT));
+        let latest = now() + DEATH_WAIT_MAX;
+        loop {
+            let left = latest.saturating_duration_since(now());
+            let timeout = Timespec {
+                tv_sec: left.as_secs().cast_signed(),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            let waited = rustix::event::poll(&mut polled, Some(&timeout));
+            if waited != Err(Errno::INTR) {
+                break;
+            }
+        }
         let gone = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG);
         // One that has been waited for before is no child any more.
         matches!(gone, Ok(Some(_)) | Err(Errno::CHILD))
@@ -199,8 +218,7 @@ impl Keeper {
 /// A keeper that was told nothing, or whose run has ended, ends by itself when nobody can tell it anything any more.
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
-        let _ = self.wait();
+        let _ = self.end();
     }
 }
 
@@ -231,13 +249,14 @@ fn keep(by_root: bool, parent: OwnedFd) -> ! {
         stderr,
         report,
         artifacts,
-        held: _held,
+        held,
+        held_too: _held_too,
     } = outlets;
     let ended = warm
         .and_then(|warm| {
             let recipe = recipe.step("read the recipe of the jail")?;
             let recipe = expand_root(&recipe)?;
-            Ok(Run::set_up(&recipe, warm, stdout, stderr)?.watch(&parent, &artifacts))
+            Ok(Run::set_up(&recipe, warm, stdout, stderr, &held)?.watch(&parent, &artifacts))
         })
         .unwrap_or_else(|error| not_started(error, Vec::new()));
     let written = serde_json::to_vec(&ended)
@@ -273,10 +292,11 @@ fn expand_root(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
 
 /// Takes this process out of the caller's session and gives back what it inherited of the terminal.
 fn leave_the_terminal() -> io::Result<()> {
+    rustix::process::setsid()?;
+    // ORDER: in a session of its own, where an interrupt of the terminal does not reach it any more.
     sys::default_signals()?;
     // What a run says must not end the one who keeps it.
     sys::survive_file_size(true);
-    rustix::process::setsid()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
@@ -311,7 +331,9 @@ struct Run<'a> {
     groups: RunGroups,
     walls: Vec<(String, String)>,
     not_opened: Vec<(usize, String)>,
-    started: Instant,
+    born: Instant,
+    /// When the program was let go.
+    started: Option<Instant>,
     ending: Option<Ending>,
     killed: Option<Instant>,
     channel_closed: bool,

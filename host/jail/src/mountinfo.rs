@@ -5,6 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The null device, as the file system of devices knows it.
+const NULL: &str = "/null";
+
 /// One mount.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Mount {
@@ -23,8 +26,8 @@ pub(crate) struct Mount {
 
 /// A place as its file system knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Origin<'m> {
-    device: &'m str,
+pub(crate) struct Place {
+    device: String,
     path: PathBuf,
 }
 
@@ -64,11 +67,12 @@ fn unescape(text: &str) -> PathBuf {
     )
 }
 
-fn origin<'m>(mounts: &'m [Mount], path: &Path) -> Option<Origin<'m>> {
+/// What `path` is to its file system.
+pub(crate) fn place(mounts: &[Mount], path: &Path) -> Option<Place> {
     let mount = mount_of(mounts, path)?;
     let below = path.strip_prefix(&mount.point).ok()?;
-    Some(Origin {
-        device: &mount.device,
+    Some(Place {
+        device: mount.device.clone(),
         path: join(&mount.root, below),
     })
 }
@@ -100,34 +104,70 @@ fn join(path: &Path, below: &Path) -> PathBuf {
     }
 }
 
-/// Every path at or below `granted` at which `place`, or something in it, is seen, by whatever way.
-pub(crate) fn seen_below(mounts: &[Mount], granted: &Path, place: &Path) -> Vec<PathBuf> {
-    let Some(place) = origin(mounts, place) else {
+/// Every path at or below `granted` at which `wanted`, or something in it, is seen, by whatever way.
+pub(crate) fn seen_below(mounts: &[Mount], granted: &Path, wanted: &Path) -> Vec<PathBuf> {
+    let Some(wanted) = place(mounts, wanted) else {
         return Vec::new();
     };
-    let own = origin(mounts, granted).map(|origin| (origin, granted.to_owned()));
+    let own = place(mounts, granted).and_then(|origin| seen_at(&origin, granted, &wanted));
     let below = mounts
         .iter()
         .filter(|mount| mount.point != granted && mount.point.starts_with(granted))
-        .map(|mount| {
-            let origin = Origin {
-                device: &mount.device,
-                path: mount.root.clone(),
-            };
-            (origin, mount.point.clone())
+        .filter_map(|mount| mount.shows(&wanted));
+    let mut seen: Vec<PathBuf> = own.into_iter().chain(below).collect();
+    seen.sort();
+    seen.dedup();
+    seen
+}
+
+/// Where `wanted`, or something in it, is seen if `origin` is mounted at `point`.
+fn seen_at(origin: &Place, point: &Path, wanted: &Place) -> Option<PathBuf> {
+    if origin.device != wanted.device {
+        return None;
+    }
+    if origin.path.starts_with(&wanted.path) {
+        return Some(point.to_owned());
+    }
+    let rest = wanted.path.strip_prefix(&origin.path).ok()?;
+    Some(join(point, rest))
+}
+
+impl Mount {
+    fn shows(&self, wanted: &Place) -> Option<PathBuf> {
+        let origin = Place {
+            device: self.device.clone(),
+            path: self.root.clone(),
+        };
+        seen_at(&origin, &self.point, wanted)
+    }
+}
+
+/// What is seen at or below one of `granted`, and should not be: mounts of a type that is `forbidden`, and `own` places.
+/// A place is covered when something of the file system that is mounted at `cover` lies on it, or above it.
+pub(crate) fn uncovered(
+    mounts: &[Mount],
+    cover: &Path,
+    granted: &[PathBuf],
+    own: &[Place],
+    forbidden: impl Fn(&str) -> bool,
+) -> Vec<PathBuf> {
+    let is_granted = |path: &Path| granted.iter().any(|granted| path.starts_with(granted));
+    let shown = mounts
+        .iter()
+        .filter(|mount| is_granted(&mount.point))
+        .flat_map(|mount| {
+            let itself = forbidden(&mount.kind).then(|| mount.point.clone());
+            let own = own.iter().filter_map(|place| mount.shows(place));
+            itself.into_iter().chain(own)
         });
-    let views = own.into_iter().chain(below);
-    let seen = views.filter_map(|(origin, point)| {
-        if origin.device != place.device {
-            return None;
-        }
-        if origin.path.starts_with(&place.path) {
-            return Some(point);
-        }
-        let rest = place.path.strip_prefix(&origin.path).ok()?;
-        Some(join(&point, rest))
-    });
-    let mut seen: Vec<PathBuf> = seen.collect();
+    let covering = mount_of(mounts, cover).map(|mount| mount.device.as_str());
+    let is_seen = |path: &PathBuf| {
+        let on_top = mount_of(mounts, path);
+        // A file is covered by the null device.
+        on_top
+            .is_none_or(|top| Some(top.device.as_str()) != covering && top.root != Path::new(NULL))
+    };
+    let mut seen: Vec<PathBuf> = shown.filter(is_seen).collect();
     seen.sort();
     seen.dedup();
     seen
@@ -187,6 +227,49 @@ mod tests {
         let mounts = read(text);
         let seen = seen_below(&mounts, Path::new("/above"), Path::new("/m/b/home"));
         assert!(seen.contains(&PathBuf::from("/above/other")), "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_not_covered_is_found_by_what_it_is() {
+        let own = Place {
+            device: "8:1".to_owned(),
+            path: "/var/lib/host".into(),
+        };
+        let check = |mounts: &str, expected: &[&str]| {
+            let text = format!(
+                "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                 30 21 0:50 / /tmp rw - tmpfs none rw\n\
+                 31 30 8:1 /srv /tmp/srv rw - ext4 /dev/sda1 rw\n{mounts}"
+            );
+            let granted = [PathBuf::from("/tmp/srv")];
+            let own = std::slice::from_ref(&own);
+            let kernel = |kind: &str| kind == "sysfs";
+            let seen = uncovered(&read(&text), Path::new("/tmp"), &granted, own, kernel);
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(seen, expected, "{text}");
+        };
+        check("", &[]);
+        let keys = "40 31 8:1 /var/lib/host/keys /tmp/srv/c/b rw - ext4 /dev/sda1 rw\n";
+        check(keys, &["/tmp/srv/c/b"]);
+        check(
+            &format!("{keys}41 40 0:50 /dev/empty /tmp/srv/c/b rw - tmpfs none rw\n"),
+            &[],
+        );
+        check(
+            &format!("{keys}41 40 0:51 / /tmp/srv/c/b rw - tmpfs none rw\n"),
+            &["/tmp/srv/c/b"],
+        );
+        let above = "40 31 8:1 /var /tmp/srv/v rw - ext4 /dev/sda1 rw\n";
+        check(above, &["/tmp/srv/v/lib/host"]);
+        check(
+            &format!("{above}41 40 0:50 /dev/empty /tmp/srv/v/lib/host rw - tmpfs none rw\n"),
+            &[],
+        );
+        check(
+            "40 31 0:22 / /tmp/srv/s rw - sysfs none rw\n",
+            &["/tmp/srv/s"],
+        );
+        check("40 30 0:22 / /tmp/elsewhere rw - sysfs none rw\n", &[]);
     }
 
     #[test]

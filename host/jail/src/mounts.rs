@@ -12,6 +12,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
 use crate::guard::{self, Guarded, Hidden, Opened};
 use crate::idmap::IdMaps;
+use crate::mountinfo::Place;
 use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
 use crate::skeleton::{self, Root, SCRATCH_PARTS};
@@ -44,7 +45,7 @@ pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
     "/etc/ca-certificates",
 ];
 /// How much is told of why one opening could not be made, so that all of it fits into one message.
-const CAUSE_CHARS_MAX: usize = 80;
+const CAUSE_BYTES_MAX: usize = 80;
 /// How much is noted of one wall before no more is added, in bytes.
 const NOTE_BYTES_MAX: usize = 1_024;
 /// Room for what the jail itself writes to its root, in bytes and inodes.
@@ -69,8 +70,12 @@ pub(crate) struct Tree {
     pub(crate) attach: Vec<Attach>,
     /// The writable file system whose parts become `/tmp`, `/scratch`, `/out` and `/dev/shm`.
     pub(crate) scratch: OwnedFd,
+    /// Where what was granted is mounted, relative to the root of the jail.
+    pub(crate) granted: Vec<PathBuf>,
     /// Places inside that are covered.
     pub(crate) hidden: Vec<Hidden>,
+    /// Host's own places, as their file systems know them.
+    pub(crate) own: Vec<Place>,
     /// Openings that could not be made, by their places in the recipe, and why.
     pub(crate) not_opened: Vec<(usize, String)>,
     /// Where the walls are lower than asked for by nobody, said in the record.
@@ -78,6 +83,12 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    fn grant(&mut self, mount: OwnedFd, target: PathBuf, hidden: Vec<Hidden>) {
+        self.granted.push(target.clone());
+        self.attach.push(Attach { mount, target });
+        self.hidden.extend(hidden);
+    }
+
     fn note(&mut self, wall: &str, note: &str) {
         if let Some((_, noted)) = self.notes.iter_mut().find(|(noted, _)| noted == wall) {
             if noted.len() < NOTE_BYTES_MAX {
@@ -117,17 +128,26 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
         match guard::open_or_do_without(opening, &recipe.never)? {
             Opened::Guarded(opened) => guarded.push((opened, opening.clone())),
             Opened::Without(cause) => {
-                not_opened.push((index, cause.chars().take(CAUSE_CHARS_MAX).collect()))
+                let end = cause.floor_char_boundary(CAUSE_BYTES_MAX);
+                not_opened.push((index, cause.get(..end).unwrap_or_default().to_owned()));
             }
         }
     }
+    let shows_nothing = guarded.is_empty() && recipe.system_paths.is_empty();
+    let own = if shows_nothing {
+        Vec::new()
+    } else {
+        guard::places(&recipe.never).step("look up host's own places")?
+    };
     let root = skeleton::root(recipe, &guarded, root)?;
     let scratch = skeleton::scratch(recipe, &guarded, scratch_file_system(recipe)?)?;
     let mut tree = Tree {
         root,
         attach,
         scratch,
+        granted: Vec::new(),
         hidden: Vec::new(),
+        own,
         not_opened,
         notes: Vec::new(),
     };
@@ -202,11 +222,7 @@ fn attach_system_paths(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), Setup
             Opened::Guarded(guarded) => {
                 let mount = clone_of(&guarded, &opening)?;
                 set(&mount, &READ_ONLY, &opening)?;
-                tree.attach.push(Attach {
-                    mount,
-                    target: relative(path),
-                });
-                tree.hidden.extend(guarded.hidden);
+                tree.grant(mount, relative(path), guarded.hidden);
             }
             Opened::Without(cause) => {
                 let note = format!("without `{}`: {cause}", path.display());
@@ -282,11 +298,7 @@ fn attach_opening(
     } else {
         set(&mount, &plain, opening)?;
     }
-    tree.attach.push(Attach {
-        mount,
-        target: relative(&opening.path),
-    });
-    tree.hidden.extend(guarded.hidden);
+    tree.grant(mount, relative(&opening.path), guarded.hidden);
     Ok(())
 }
 

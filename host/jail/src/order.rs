@@ -5,9 +5,10 @@
 //! the standard input and the installed files as they are. Both sides are one program, and nobody else has the socket.
 
 use std::ffi::OsString;
-use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use host_core::{Ceilings, LimitName, LimitRequests, Limits, Origin};
 use rustix::io::Errno;
@@ -24,7 +25,7 @@ use crate::streams;
 /// The word that an order begins with.
 const SAY_ORDER: &[u8] = b"o";
 /// The recipe and the outlets.
-const DESCRIPTORS: usize = 6;
+const DESCRIPTORS_MAX: usize = 7;
 
 /// An order, as the keeper has it.
 #[derive(Debug)]
@@ -34,10 +35,9 @@ pub(crate) struct Order {
     pub(crate) outlets: Outlets,
 }
 
-/// The first line of a recipe's file.
+/// How long the parts of a recipe are that stand behind its first line.
 #[derive(Deserialize, Serialize)]
-struct Head {
-    recipe: JailRecipe,
+struct Lengths {
     stdin: usize,
     installed: Vec<usize>,
 }
@@ -45,15 +45,19 @@ struct Head {
 /// Sends an order to the keeper behind `socket`.
 pub(crate) fn send(socket: &OwnedFd, recipe: &JailRecipe, outlets: &Outlets) -> io::Result<()> {
     let file = written(recipe)?;
-    let descriptors = [
-        file.as_fd(),
-        outlets.stdout.as_fd(),
-        outlets.stderr.as_fd(),
-        outlets.report.as_fd(),
-        outlets.artifacts.as_fd(),
-        outlets.held.as_fd(),
-    ];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let descriptors: Vec<BorrowedFd<'_>> = [
+        &file,
+        &outlets.stdout,
+        &outlets.stderr,
+        &outlets.report,
+        &outlets.artifacts,
+        &outlets.held,
+    ]
+    .into_iter()
+    .chain(&outlets.held_too)
+    .map(AsFd::as_fd)
+    .collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
     let word = [IoSlice::new(SAY_ORDER)];
@@ -63,7 +67,7 @@ pub(crate) fn send(socket: &OwnedFd, recipe: &JailRecipe, outlets: &Outlets) -> 
 
 /// Waits for an order; nothing when whoever started the keeper has none for it.
 pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut word = [0; 1];
     loop {
@@ -88,6 +92,7 @@ pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
         report: next.next()?,
         artifacts: next.next()?,
         held: next.next()?,
+        held_too: next.next(),
     };
     Some(Order {
         recipe: read(file),
@@ -96,12 +101,12 @@ pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
 }
 
 fn written(recipe: &JailRecipe) -> io::Result<OwnedFd> {
-    let head = Head {
-        recipe: recipe.clone_without_content(),
+    let lengths = Lengths {
         stdin: recipe.stdin.len(),
         installed: recipe.install.iter().map(|file| file.bytes.len()).collect(),
     };
-    let mut line = serde_json::to_vec(&head)?;
+    // Neither the input nor the files are among what is written as JSON.
+    let mut line = serde_json::to_vec(&(recipe, lengths))?;
     line.push(b'\n');
     let contents = [line.as_slice(), &recipe.stdin];
     let installed = recipe.install.iter().map(|file| file.bytes.as_slice());
@@ -109,24 +114,17 @@ fn written(recipe: &JailRecipe) -> io::Result<OwnedFd> {
 }
 
 fn read(file: OwnedFd) -> io::Result<JailRecipe> {
-    let mut bytes = Vec::new();
-    std::fs::File::from(file).read_to_end(&mut bytes)?;
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let (line, mut rest) = bytes.split_at(end.map_or(0, |end| end + 1));
-    let Head {
-        mut recipe,
-        stdin,
-        installed,
-    } = serde_json::from_slice(line)?;
+    let mut file = BufReader::new(File::from(file));
+    let mut line = Vec::new();
+    file.read_until(b'\n', &mut line)?;
+    let (mut recipe, lengths): (JailRecipe, Lengths) = serde_json::from_slice(&line)?;
     let mut take = |length: usize| -> io::Result<Vec<u8>> {
-        let (taken, left) = rest
-            .split_at_checked(length)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
-        rest = left;
-        Ok(taken.to_vec())
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
     };
-    recipe.stdin = take(stdin)?;
-    for (file, length) in recipe.install.iter_mut().zip(installed) {
+    recipe.stdin = take(lengths.stdin)?;
+    for (file, length) in recipe.install.iter_mut().zip(lengths.installed) {
         file.bytes = take(length)?;
     }
     Ok(recipe)
@@ -227,8 +225,7 @@ mod tests {
     use super::*;
     use crate::recipe::{InstalledFile, Opening, Who};
 
-    #[test]
-    fn a_recipe_arrives_as_it_was_sent() {
+    fn recipe() -> JailRecipe {
         let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
         let mut asked = LimitRequests::default();
         asked.set("wall", "1500ms").unwrap();
@@ -242,7 +239,7 @@ mod tests {
             executable: true,
             bytes: bytes.to_vec(),
         };
-        let recipe = JailRecipe {
+        JailRecipe {
             run: RunId::from_parts(7, [3; 10]),
             who: Who::RunAs {
                 uid: 5,
@@ -264,14 +261,24 @@ mod tests {
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
             stdin: b"{\"x\": 1}\n".to_vec(),
             limits: limits.unwrap(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_recipe_arrives_as_it_was_sent() {
+        let recipe = recipe();
         let read = read(written(&recipe).unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{recipe:?}"));
     }
 
     #[test]
     fn a_recipe_that_was_cut_short_is_none() {
-        let empty = streams::sealed_file("recipe", [b"{}\n".as_slice()].into_iter());
-        assert!(read(empty.unwrap()).is_err());
+        let mut whole = Vec::new();
+        let mut file = File::from(written(&recipe()).unwrap());
+        file.read_to_end(&mut whole).unwrap();
+        for length in [whole.len() - 1, whole.len() - 3_001, 40, 0] {
+            let cut = streams::sealed_file("recipe", [&whole[..length]].into_iter());
+            assert!(read(cut.unwrap()).is_err(), "{length}");
+        }
     }
 }

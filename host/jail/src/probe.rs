@@ -215,7 +215,7 @@ fn landlock_wall() -> Wall {
         ),
         version @ 1..landlock::ABI_CLOSING_SOCKETS => {
             let detail = format!(
-                "ABI {version} of {}; with a granted path, UNIX sockets are closed to the run",
+                "ABI {version} of {}; UNIX sockets are closed to runs",
                 landlock::ABI_CLOSING_SOCKETS
             );
             wall("Landlock", WallState::Partly, detail, false)

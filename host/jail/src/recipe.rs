@@ -139,29 +139,6 @@ pub struct JailRecipe {
 }
 
 impl JailRecipe {
-    /// The same with empty files and no input, which go another way.
-    pub(crate) fn clone_without_content(&self) -> Self {
-        let install = self.install.iter().map(|file| InstalledFile {
-            path: file.path.clone(),
-            executable: file.executable,
-            bytes: Vec::new(),
-        });
-        Self {
-            run: self.run,
-            who: self.who.clone(),
-            user_name: self.user_name.clone(),
-            appear_root: self.appear_root,
-            system_paths: self.system_paths.clone(),
-            openings: self.openings.clone(),
-            never: self.never.clone(),
-            install: install.collect(),
-            program: self.program.clone(),
-            environment: self.environment.clone(),
-            stdin: Vec::new(),
-            limits: self.limits.clone(),
-        }
-    }
-
     /// The user and group id that the task sees.
     #[must_use]
     pub fn inside(&self) -> (u32, u32) {

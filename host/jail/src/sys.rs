@@ -89,6 +89,27 @@ pub(crate) fn fork() -> io::Result<Forked<Pid>> {
     }
 }
 
+/// Forks with every signal held back: what comes to both, as an interrupt of the terminal does, reaches the parent as ever,
+/// and the child when it has called [`default_signals`], which drops it.
+pub(crate) fn fork_in_quiet() -> io::Result<Forked<Pid>> {
+    // SAFETY: `sigset_t` is plain integers; both are initialised before they are read and outlive the calls.
+    let before = unsafe {
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        done(libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before).into())?;
+        before
+    };
+    let forked = fork();
+    if !matches!(forked, Ok(Forked::Child)) {
+        // SAFETY: `before` is the mask that the kernel has just told.
+        let rc = unsafe {
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut())
+        };
+        done(rc.into())?;
+    }
+    forked
+}
+
 /// Ends this process at once, with none of the exit handlers it inherited.
 pub(crate) fn leave(code: i32) -> ! {
     // SAFETY: _exit(2) takes an integer and does not return.
@@ -192,12 +213,16 @@ pub(crate) fn landlock_abi() -> i32 {
     i32::try_from(abi).unwrap_or(0).max(0)
 }
 
-/// Gives every signal its default effect and unblocks all of them, for a program about to start.
+/// Gives every signal its default effect, drops those that wait, and unblocks all of them.
 pub(crate) fn default_signals() -> io::Result<()> {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL is a valid disposition. For SIGKILL, SIGSTOP and the two signals that the C library
-        // keeps to itself the call fails without effect, and they have their default effect already.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: both are valid dispositions. For SIGKILL, SIGSTOP and the two signals that the C library
+        // keeps to itself the calls fail without effect, and they have their default effect already.
+        unsafe {
+            // A signal that is ignored does not wait any longer.
+            libc::signal(signal, libc::SIG_IGN);
+            libc::signal(signal, libc::SIG_DFL);
+        }
     }
     // SAFETY: `sigset_t` is plain integers; sigemptyset initialises it before use and it outlives both calls.
     let rc = unsafe {

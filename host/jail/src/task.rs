@@ -175,7 +175,7 @@ fn explain(program: &Path, error: SetupError) -> SetupError {
                 .unwrap_or_default()
                 .to_owned();
             let hint = format!(
-                "is `{interpreter}` installed, below one of the directories that tasks see (/usr, /bin, /lib)?"
+                "tasks see /usr, /bin, /sbin and /lib: if `{interpreter}` lies elsewhere, allow fs.read of the directory that it is installed in, or add that to `system_paths` of the settings"
             );
             SetupError {
                 cause: format!(

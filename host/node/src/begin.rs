@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use host_core::{Denial, Grant, Outcome, Record};
 use host_jail::{InstalledFile, JailRecipe, Keeper, Opening, Outlets, StartError, Who};
 use host_store::{
-    CreateRunError, DiskError, ExclusiveError, JournalError, ReadRunError, SpoolFile, Store,
-    UidError,
+    CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError, SpoolFile,
+    Store, UidError,
 };
 use serde_json::{Map, json};
 
@@ -117,6 +117,7 @@ pub fn begin<'s>(
             report: report.into(),
             artifacts: OwnedFd::from(artifacts),
             held: mark.share()?,
+            held_too: exclusive.as_ref().map(Exclusive::share).transpose()?,
         };
         // The jail is made while the disk takes the intent; the program waits for both.
         keeper.prepare(&recipe, &outlets)?;
@@ -138,11 +139,15 @@ pub fn begin<'s>(
             _exclusive: exclusive,
         }),
         Err(error) => {
-            // ORDER: what the keeper has begun ends before its files go.
-            drop(keeper);
-            host_jail::remove_left(machine.by_root(), &draft.run, GROUPS_WAIT_MAX);
-            let _ = spool.abandon();
-            let _ = mark.done();
+            // ORDER: what the keeper has begun ends before its files go. Where it does not, the mark stays for the next
+            // start.
+            let is_gone = keeper.end();
+            let groups = mark.notes().into_iter().map(PathBuf::from).collect();
+            let wait = GROUPS_WAIT_MAX;
+            if host_jail::remove_left(machine.by_root(), &draft.run, groups, wait) && is_gone {
+                let _ = spool.abandon();
+                let _ = mark.done();
+            }
             Err(error)
         }
     }

@@ -17,7 +17,7 @@ use host_bundle::{
     AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, Packed,
     PlainTarError, ReceiveError, VerifiedBundle, VerifyBundleError,
 };
-use host_store::{ReadContentError, Shelved, StagedFile, Staging, Store};
+use host_store::{InPlace, ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
 use host_trust::TrustList;
 
@@ -416,10 +416,11 @@ impl<'s> FileSink for StoreSink<'s> {
     type File = Arriving<'s>;
 
     fn begin(&mut self, entry: &FileEntry) -> io::Result<Arriving<'s>> {
-        if let Some(kept) = self.shelf.store.shelved(&entry.sha256, entry.size) {
-            return Ok(Arriving::Known(kept, Rc::clone(&self.shelf)));
+        match self.shelf.store.shelved(&entry.sha256, entry.size) {
+            InPlace::Kept(kept) => Ok(Arriving::Known(kept, Rc::clone(&self.shelf))),
+            InPlace::Nothing => self.shelf.staging(Staging::create).map(Arriving::New),
+            InPlace::Unfit => self.shelf.staging(Staging::create_over).map(Arriving::New),
         }
-        self.shelf.staging(Staging::create).map(Arriving::New)
     }
 
     fn finish(&mut self, entry: &FileEntry, file: Arriving<'s>) -> io::Result<()> {

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use host_core::{Artifact, Digest, LimitName, Outcome, Record, RunId, Status};
@@ -144,13 +145,18 @@ impl Running<'_> {
             read_stream(&self.spool, SpoolFile::Stdout, RESULT_BYTES_MAX).map_err(failed)?;
         let stderr =
             read_stream(&self.spool, SpoolFile::Stderr, RECORD_STDERR_BYTES_MAX).map_err(failed)?;
-        let artifacts = match &report {
-            Some(report) => keep_artifacts(&self.spool, &report.left).map_err(failed)?,
+        let (artifacts, is_cleared) = match &report {
+            Some(report) => {
+                let kept = keep_artifacts(&self.spool, &report.left).map_err(failed)?;
+                (kept, true)
+            }
             None => {
                 // Init dies with it, and the rest with init.
                 let _ = self.keeper.wait();
-                host_jail::remove_left(self.by_root, &run, GROUPS_WAIT_MAX);
-                Vec::new()
+                let groups = self.mark.notes().into_iter().map(PathBuf::from).collect();
+                let is_cleared =
+                    host_jail::remove_left(self.by_root, &run, groups, GROUPS_WAIT_MAX);
+                (Vec::new(), is_cleared)
             }
         };
         let ended = Ended::new(&self.draft, report, stdout, stderr, artifacts);
@@ -176,7 +182,7 @@ impl Running<'_> {
         let is_gone = self.keeper.wait();
         // A mark that stays is found at the next start, which then looks for what is left. So it stays where something
         // of the run is still there.
-        if is_gone && !matches!(record.outcome, Outcome::Unkillable { .. }) {
+        if is_gone && is_cleared && !matches!(record.outcome, Outcome::Unkillable { .. }) {
             let _ = self.mark.done();
         }
         Ok(ended.finished)

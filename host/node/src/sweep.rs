@@ -4,6 +4,7 @@
 //! and one that was never intended never was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use host_core::RunId;
@@ -12,11 +13,11 @@ use host_store::{DiskError, JournalError, NewBoot, ReadJournalError, SpoolFile, 
 use serde_json::{Value, json};
 
 /// Orphans that one start looks after; the rest waits for the next.
-const ORPHANS_MAX: usize = 16;
+const ORPHANS_MAX: usize = 64;
 /// The most of a report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 4 << 20;
 /// How long a start waits for the control groups of an orphan to become empty; the next one tries again.
-const GROUPS_WAIT_MAX: Duration = Duration::from_millis(100);
+const GROUPS_WAIT_MAX: Duration = Duration::from_millis(50);
 /// Where the kernel says which start of the machine this is.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -24,8 +25,10 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 ///
 /// What cannot be recorded keeps its mark and is tried again at the next start.
 pub(crate) fn sweep(store: &Store, by_root: bool) {
-    // What is wrong with the journal or the disk is found by the run itself, which then does not start.
-    let _ = look_after_orphans(store, by_root).and_then(|()| look_after_last_boot(store));
+    // What is wrong with the journal or the disk is found by the run itself, which then does not start. Neither half
+    // waits for the other.
+    let _ = look_after_orphans(store, by_root);
+    let _ = look_after_last_boot(store);
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,8 @@ fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
             }
         }
         // Processes that do not die keep their groups, and the groups keep the mark.
-        if host_jail::remove_left(by_root, &run, GROUPS_WAIT_MAX) {
+        let groups = orphan.notes().into_iter().map(PathBuf::from);
+        if host_jail::remove_left(by_root, &run, groups.collect(), GROUPS_WAIT_MAX) {
             orphan.done()?;
         }
     }
@@ -108,7 +112,7 @@ fn stories(store: &Store) -> Result<BTreeMap<RunId, Story>, SweepError> {
             Some("intended") => {
                 stories.entry(run).or_insert(Story::Intended);
             }
-            Some("finished") => {
+            Some("finished" | "abandoned") => {
                 stories.insert(run, Story::Ended);
             }
             _ => {}

@@ -5,7 +5,9 @@
 //! power failure the journal alone is believed (see [`crate::boot`]).
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use cap_std::fs::Dir;
 use host_core::RunId;
@@ -21,7 +23,11 @@ const ACTIVE: &str = "active";
 /// Behind the name of a mark that is not locked yet.
 const UNLOCKED: &str = ".new";
 /// How often a mark is made anew when somebody who clears away took it for one that was left.
-const MARK_TRIES_MAX: u32 = 16;
+const MARK_TRIES_MAX: u32 = 64;
+/// The pause between two tries.
+const MARK_PAUSE: Duration = Duration::from_millis(1);
+/// The most that is noted in a mark, in bytes.
+const NOTES_BYTES_MAX: u64 = 64 << 10;
 
 /// The mark of a run, with the lock that says that somebody looks after it.
 #[derive(Debug)]
@@ -39,6 +45,24 @@ impl ActiveRun {
     pub fn share(&self) -> Result<OwnedFd, DiskError> {
         let shared = self.held.try_clone().map(OwnedFd::from);
         shared.map_err(DiskError::when("share the mark of a run"))
+    }
+
+    /// What was noted in the mark by those who look after the run: a line for each thing that must be cleared away.
+    /// Only whole lines count.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let (mut bytes, mut held) = (Vec::new(), &self.held);
+        let read = held
+            .rewind()
+            .and_then(|()| held.take(NOTES_BYTES_MAX).read_to_end(&mut bytes));
+        let end = bytes.iter().rposition(|byte| *byte == b'\n');
+        match (read, end.and_then(|end| bytes.get(..end))) {
+            (Ok(_), Some(whole)) => String::from_utf8_lossy(whole)
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The run.
@@ -70,6 +94,7 @@ impl Store {
             if let Some(held) = try_to_mark(&marks, run).map_err(DiskError::when(DOING))? {
                 return Ok(ActiveRun { run, marks, held });
             }
+            std::thread::sleep(MARK_PAUSE);
         }
         Err(DiskError::when(DOING)(Errno::BUSY))
     }
@@ -83,7 +108,8 @@ impl Store {
         let marks = self.marks().map_err(DiskError::when(DOING))?;
         let mut orphans = Vec::new();
         for name in names(&marks).map_err(DiskError::when(DOING))? {
-            let Some(held) = hold(&marks, &name).map_err(DiskError::when(DOING))? else {
+            // What cannot be held is no mark of ours, and must not hide the others.
+            let Ok(Some(held)) = hold(&marks, &name) else {
                 continue;
             };
             match name.parse::<RunId>() {
@@ -208,6 +234,29 @@ mod tests {
         let opened = open_file(&marks, &name, OFlags::RDWR, FILE_MODE).unwrap();
         looked_after.done().unwrap();
         assert!(!locked(&marks, &name, &opened).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_mark_hides_none() {
+        let lab = Lab::new();
+        let store = lab.store();
+        let marks = store.marks().unwrap();
+        marks.create_dir("00-stray").unwrap();
+        marks.symlink("/nowhere", "zz-stray").unwrap();
+        drop(store.mark_active(run(1)).unwrap());
+        let found = store.orphans(10).unwrap();
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn whole_lines_of_a_mark_are_its_notes() {
+        use std::io::Write;
+        let lab = Lab::new();
+        let store = lab.store();
+        let mark = store.mark_active(run(1)).unwrap();
+        let mut shared = File::from(mark.share().unwrap());
+        shared.write_all(b"one\ntwo\nthr").unwrap();
+        assert_eq!(mark.notes(), ["one", "two"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Runs that may not overlap: a lock for each task that says so.
 //!
-//! The lock is held by an open file, which a keeper inherits: it is let go when the last process of ours that
-//! belongs to the run is gone, however it went.
+//! The lock is held by an open file, which the keeper of the run gets too: it is let go when the last process of ours
+//! that belongs to the run is gone, however it went.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 
 use host_core::TaskName;
 use rustix::fs::OFlags;
@@ -16,7 +17,18 @@ use crate::store::Store;
 /// The right to be the only run of a task on this machine, as long as this is held.
 #[derive(Debug)]
 pub struct Exclusive {
-    _held: File,
+    held: File,
+}
+
+impl Exclusive {
+    /// The lock once more, for another process that belongs to the run.
+    ///
+    /// # Errors
+    /// [`DiskError`] when there is no descriptor for it.
+    pub fn share(&self) -> Result<OwnedFd, DiskError> {
+        let shared = self.held.try_clone().map(OwnedFd::from);
+        shared.map_err(DiskError::when("share the lock of a task"))
+    }
 }
 
 /// Why the right could not be had.
@@ -45,7 +57,7 @@ impl Store {
         let file = open_file(self.runtime().dir(), &name, how, FILE_MODE)
             .map_err(DiskError::when("open the lock of a task"))?;
         match try_lock(&file) {
-            Ok(()) => Ok(Exclusive { _held: file }),
+            Ok(()) => Ok(Exclusive { held: file }),
             Err(Errno::WOULDBLOCK) => Err(ExclusiveError::Held { task: task.clone() }),
             Err(errno) => Err(DiskError::when("lock a task")(errno).into()),
         }

@@ -49,7 +49,7 @@ pub use crate::lock::lock_within;
 pub use crate::owned::{
     OwnedDir, Privacy, ReadOwnedError, WriteOwnedError, read_owned, write_owned,
 };
-pub use crate::shelved::Shelved;
+pub use crate::shelved::{InPlace, Shelved};
 pub use crate::spool::{CreateRunError, OpenRunError, ReadRunError, RunSpool, SpoolFile};
 pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, Staging};
 pub use crate::store::{OpenMode, OpenStoreError, Place, Places, Store};

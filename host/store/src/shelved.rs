@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 
 use host_core::Digest;
 use rustix::fs::{Mode, OFlags, fstat};
+use rustix::io::Errno;
 
 use crate::content::{CONTENT, is_file_of, path_of};
 use crate::disk::{open_dir, open_file};
@@ -17,6 +18,17 @@ use crate::store::Store;
 
 /// Bytes that are compared or copied at once.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// What lies in the place of a digest.
+#[derive(Debug)]
+pub enum InPlace {
+    /// Nothing.
+    Nothing,
+    /// A file of the right size.
+    Kept(Shelved),
+    /// Something else, or something that cannot be read: it must be replaced.
+    Unfit,
+}
 
 /// A file of the content store that may be what its name says.
 #[derive(Debug)]
@@ -27,28 +39,39 @@ pub struct Shelved {
 }
 
 impl Store {
-    /// The file that is kept under this digest, if it can be read and has this size.
-    pub fn shelved(&self, digest: &Digest, size: u64) -> Option<Shelved> {
-        let content = open_dir(self.cache().dir(), CONTENT).ok()?;
-        let file = open_file(&content, &path_of(digest), OFlags::RDONLY, Mode::empty()).ok()?;
-        let found = fstat(&file).ok()?;
-        is_file_of(&found, size).then_some(Shelved { file, alike: 0 })
+    /// What lies in the place of this digest, to be compared with the bytes that arrive for it.
+    pub fn shelved(&self, digest: &Digest, size: u64) -> InPlace {
+        let opened = open_dir(self.cache().dir(), CONTENT).and_then(|content| {
+            let file = open_file(&content, &path_of(digest), OFlags::RDONLY, Mode::empty())?;
+            let found = fstat(&file)?;
+            Ok((file, found))
+        });
+        match opened {
+            Ok((file, found)) if is_file_of(&found, size) => {
+                InPlace::Kept(Shelved { file, alike: 0 })
+            }
+            Err(Errno::NOENT) => InPlace::Nothing,
+            Ok(_) | Err(_) => InPlace::Unfit,
+        }
     }
 }
 
 impl Shelved {
     /// Whether the file goes on with these bytes; one that cannot be read does not.
+    ///
+    /// Of bytes that it does not go on with, none count as alike.
     pub fn goes_on_with(&mut self, bytes: &[u8]) -> bool {
-        let mut buffer = [0; PIECE_BYTES];
+        let (mut buffer, mut place) = ([0; PIECE_BYTES], self.alike);
         for piece in bytes.chunks(PIECE_BYTES) {
             let Some(kept) = buffer.get_mut(..piece.len()) else {
                 return false;
             };
-            if self.file.read_exact_at(kept, self.alike).is_err() || kept != piece {
+            if self.file.read_exact_at(kept, place).is_err() || kept != piece {
                 return false;
             }
-            self.alike += piece.len() as u64;
+            place += piece.len() as u64;
         }
+        self.alike = place;
         true
     }
 
@@ -89,6 +112,13 @@ mod tests {
         digest
     }
 
+    fn in_place(lab: &Lab, digest: &Digest, size: u64) -> Shelved {
+        match lab.store().shelved(digest, size) {
+            InPlace::Kept(shelved) => shelved,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_first_byte_that_differs_is_noticed_and_what_came_before_is_kept() {
         let lab = Lab::new();
@@ -96,7 +126,7 @@ mod tests {
         let place = lab.path("cache/content").join(path_of(&digest));
         set_mode(&place, 0o600);
         put(&place, "one twx", 0o400);
-        let mut shelved = lab.store().shelved(&digest, 7).unwrap();
+        let mut shelved = in_place(&lab, &digest, 7);
         assert!(shelved.goes_on_with(b"one "));
         assert!(!shelved.goes_on_with(b"two"));
         let mut copied = Vec::new();
@@ -109,9 +139,11 @@ mod tests {
         let lab = Lab::new();
         let digest = kept(&lab, "one");
         let store = lab.store();
-        assert!(store.shelved(&digest, 3).is_some());
-        assert!(store.shelved(&digest, 2).is_none());
-        assert!(store.shelved(&digest, 4).is_none());
+        assert!(matches!(store.shelved(&digest, 3), InPlace::Kept(_)));
+        assert!(matches!(store.shelved(&digest, 2), InPlace::Unfit));
+        assert!(matches!(store.shelved(&digest, 4), InPlace::Unfit));
+        let other = digest_of(Sha256::new_with_prefix("other"));
+        assert!(matches!(store.shelved(&other, 3), InPlace::Nothing));
     }
 
     #[test]
@@ -119,8 +151,14 @@ mod tests {
         let lab = Lab::new();
         let text = "0123456789".repeat(20_000);
         let digest = kept(&lab, &text);
-        let mut shelved = lab.store().shelved(&digest, 200_000).unwrap();
-        assert!(shelved.goes_on_with(text.as_bytes()));
+        let mut shelved = in_place(&lab, &digest, 200_000);
+        let mut late = text.clone().into_bytes();
+        late[150_000] = b'x';
+        assert!(!shelved.goes_on_with(&late), "the third piece differs");
+        assert!(
+            shelved.goes_on_with(text.as_bytes()),
+            "nothing of it counted"
+        );
         let mut copied = Vec::new();
         shelved.copy_alike(&mut copied).unwrap();
         assert_eq!(copied, text.as_bytes());

@@ -391,6 +391,18 @@ fn a_cached_file_that_was_damaged_is_never_run() {
     }
 }
 
+/// As an ordinary user such a file was found to be there, and never replaced.
+#[test]
+fn a_cached_file_that_cannot_be_read_is_replaced() {
+    let lab = Lab::new();
+    let module = lab.shell("echo ran");
+    lab.run(&["run", &module]).exits(0);
+    for file in lab.files("home/cache/content") {
+        mode(file.to_str().unwrap(), 0o000);
+    }
+    assert_eq!(lab.run(&["run", &module]).exits(0).text(), "ran\n");
+}
+
 #[test]
 fn an_exclusive_task_does_not_overlap_itself() {
     let lab = Lab::new();

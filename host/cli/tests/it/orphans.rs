@@ -202,6 +202,7 @@ fn a_run_that_cannot_be_killed_is_cleared_away_when_it_can() {
 fn a_keeper_that_is_killed_is_missed_even_if_its_run_cannot_die() {
     let lab = Lab::new();
     let Some(freezer) = Freezer::new(&lab) else {
+        assert!(!is_root() || !Path::new("/sys/fs/cgroup/freezer").exists());
         return;
     };
     let mut live = stuck(&lab, "wall=10m");
@@ -237,4 +238,105 @@ fn where_proc_hides_a_run_the_record_says_what_is_not_looked_at() {
         let held = record["walls"][wall].as_str().unwrap();
         assert!(held.contains("/proc hides"), "{wall}: {held}");
     }
+}
+
+/// The lock was let go with `host`, though a keeper that hung kept the task alive.
+#[test]
+fn an_exclusive_task_is_alone_as_long_as_its_keeper_lives() {
+    let lab = Lab::new();
+    let linger = lab.lingerer();
+    let metadata = serde_json::json!({"extensions": {"host": {"asks": [], "exclusive": true}}});
+    let program = format!("#!/bin/sh\necho up >&2\n{linger}\n");
+    let module = lab
+        .module("demo")
+        .task("init.sh", &program, metadata)
+        .build();
+    let mut live = lab.host(&["run", &module]).start();
+    live.hears("up");
+    let keeper = live.keeper();
+    rustix::process::kill_process(keeper, Signal::STOP).unwrap();
+    live.signal(Signal::KILL);
+    live.end_swept_later().exits(-9);
+    let second = lab.host(&["run", &module]).start().end_swept_later();
+    second.exits(7).says(&["going on"]);
+    rustix::process::kill_process(keeper, Signal::CONT).unwrap();
+    let module = lab.shell("echo next");
+    lab.host(&["run", &module]).start().end_unsettled().exits(0);
+}
+
+/// The keeper was in the group of the terminal for a moment, where an interrupt killed it, and the run counted as lost.
+#[test]
+fn an_interrupt_at_any_moment_loses_no_run() {
+    let lab = Lab::new();
+    let module = lab.shell("sleep 0.02; echo done");
+    for step in 0..KILLED_RUNS {
+        // A group of its own, as a terminal gives it, with interrupts that are not ignored.
+        let script = format!(
+            "exec python3 -c 'import os, signal, subprocess, sys, time\nrun = subprocess.Popen(sys.argv[1:], start_new_session=True)\ntime.sleep({})\nos.killpg(run.pid, signal.SIGINT)\nsys.exit(run.wait() % 256)' \"$@\"",
+            (KILL_STEP * step).as_secs_f64() / 2.0
+        );
+        let ran = Host::by_shell(&lab, &script, &["run", &module])
+            .start()
+            .end_swept_later();
+        // Before it listens to interrupts one ends it, as any program.
+        let interrupted = 256 - Signal::INT.as_raw();
+        assert!(
+            [0, 130, interrupted].contains(&ran.code()),
+            "{}: {}",
+            ran.code(),
+            ran.stderr
+        );
+    }
+    lab.host(&["run", &module])
+        .start()
+        .end_swept_later()
+        .exits(0);
+    let lost = lab.journal().into_iter().find(|line| {
+        line["status"] == "lost"
+            || line
+                .pointer("/record/status")
+                .is_some_and(|status| status == "lost")
+    });
+    assert_eq!(lost, None);
+    assert_eq!(marks(&lab), [] as [PathBuf; 0]);
+}
+
+/// The wait for the journal counted as the task's time, which then had none left.
+#[test]
+fn a_journal_that_is_busy_takes_no_time_from_the_run() {
+    let lab = Lab::new();
+    let module = lab.shell("echo done");
+    lab.run(&["run", &module]).exits(0);
+    let journal = lab.home().join("state/journal.jsonl");
+    let file = fs::File::options().append(true).open(journal).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let live = lab.host(&["run", &module, "--limit", "wall=300ms"]).start();
+    std::thread::sleep(Duration::from_millis(900));
+    drop(file);
+    assert_eq!(live.end().exits(0).text(), "done\n");
+}
+
+/// Control groups are made below those of whoever starts a run, and the next start may come from another.
+#[test]
+fn groups_are_cleared_away_from_anywhere() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let live = stuck(&lab, "wall=10m");
+    let keeper = live.keeper();
+    let runs = lab.spooled();
+    live.signal(Signal::STOP);
+    rustix::process::kill_process(keeper, Signal::KILL).unwrap();
+    live.signal(Signal::KILL);
+    live.end_swept_later().exits(-9);
+    assert!(!cgroups_of(&runs).is_empty());
+    std::thread::sleep(Duration::from_millis(100));
+    let module = lab.shell("echo next");
+    let script = "exec unshare -C \"$@\"";
+    let next = Host::by_shell(&lab, script, &["run", &module])
+        .start()
+        .end_swept_later();
+    next.exits(0);
+    assert!(cgroups_of(&runs).is_empty());
 }

@@ -215,3 +215,31 @@ fn a_low_limit_of_the_callers_stack_does_not_refuse_runs() {
     let ran = Host::by_shell(&lab, script, &["run", &module]).run();
     assert_eq!(ran.exits(0).text(), "4096\n");
 }
+
+/// Host's own places below a grant were looked up by their paths, and one that was not there for a moment was not covered.
+#[test]
+fn what_is_hidden_stays_hidden_while_it_is_moved() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let data = lab.directory("data");
+    lab.directory("data/c/b");
+    lab.directory("data/d");
+    let setup = lab.shell("true");
+    lab.run(&["run", &setup]).exits(0);
+    lab.write("home/config/key", "secret\n");
+    let module = lab.shell(&format!(
+        "cat {data}/*/b/key 2>/dev/null; for seen in {data}/*/s/*; do if test -e $seen; then echo $seen; fi; done"
+    ));
+    let grant = allow("fs.read", &data);
+    let script = format!(
+        "exec unshare -m sh -c 'set -e; mount --make-rprivate /; mount --bind {home}/config {data}/c/b; mkdir {data}/c/s; mount --rbind /sys {data}/c/s; \
+         (timeout 60 python3 -c \"\nimport ctypes\nlibc = ctypes.CDLL(None)\nwhile True:\n    libc.renameat2(-100, b\\\"{data}/c\\\", -100, b\\\"{data}/d\\\", 2)\" & echo $! > {pid}); \
+         n=0; while test $n -lt {SWAPPED_RUNS}; do \"$@\" || test $? = 3; n=$((n+1)); done; kill $(cat {pid})' sh \"$@\"",
+        home = lab.home().display(),
+        pid = lab.path("pid"),
+    );
+    let ran = Host::by_shell(&lab, &script, &["run", &module, "--allow", &grant]).run();
+    assert_eq!(ran.exits(0).text(), "", "something of the machine was seen");
+}

@@ -300,7 +300,12 @@ fn a_named_pipe_that_is_only_read_cannot_be_written() {
             .unwrap();
         rustix::io::ioctl_fionbio(&listener, true).unwrap();
         let module = lab.shell(&format!("echo x > {pipe}"));
-        lab.run(&["run", &module, "--allow", &format!("fs.read:{place}")]);
+        let ran = lab.run(&["run", &module, "--allow", &format!("fs.read:{place}")]);
+        if place == below_tmp {
+            ran.exits(3).says(&["a named pipe"]);
+        } else {
+            ran.exits(1).says(&["ermission denied"]);
+        }
         let mut byte = [0];
         assert!(
             (&listener).read(&mut byte).is_err(),

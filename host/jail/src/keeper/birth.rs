@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use host_core::LimitName;
@@ -47,9 +48,15 @@ impl<'a> Run<'a> {
         warm: Warm,
         stdout: OwnedFd,
         stderr: OwnedFd,
+        mark: &OwnedFd,
     ) -> Result<Self, SetupError> {
         let Warm { base, hierarchies } = warm;
         let limits = &recipe.limits;
+        // ORDER: noted before they are made, so that whoever clears away knows of all.
+        for group in hierarchies.groups_of(&recipe.run) {
+            let line = [group.as_os_str().as_bytes(), b"\n"].concat();
+            streams::write_all(mark, &line).step("note the control groups")?;
+        }
         let groups = hierarchies
             .make(&recipe.run, limits.memory().bytes(), limits.processes())
             .step("make control groups")?;
@@ -74,7 +81,8 @@ impl<'a> Run<'a> {
                 walls: walls(recipe, &groups),
                 not_opened: Vec::new(),
                 groups,
-                started: now(),
+                born: now(),
+                started: None,
                 ending: None,
                 killed: None,
                 channel_closed: false,

@@ -1,6 +1,7 @@
 //! The end of a run: the last output, how it is judged, what it left, and letting go of everything.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use host_core::LimitName;
 use rustix::event::{PollFd, PollFlags};
@@ -15,7 +16,9 @@ use crate::streams::Moved;
 impl Run<'_> {
     /// Gathers what is left to gather and lets go of everything.
     pub(super) fn conclude(mut self, artifacts: &OwnedFd, piece: &mut [u8]) -> Report {
-        let runtime = now() - self.started;
+        let runtime = self
+            .started
+            .map_or(Duration::ZERO, |started| now() - started);
         let died = rustix::process::waitid(
             WaitId::PidFd(self.init.pidfd.as_fd()),
             WaitIdOptions::EXITED | WaitIdOptions::NOHANG,

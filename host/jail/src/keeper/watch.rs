@@ -1,5 +1,6 @@
 //! The keeper while a run lives: it moves output, hears init and whoever started it, and keeps the clock.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rustix::process::Signal;
 use rustix::time::Timespec;
 
 use super::birth::BLIND;
-use super::{DEATH_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
+use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
 use crate::report::{Ending, Report};
@@ -90,7 +91,7 @@ impl<'a> Run<'a> {
     fn let_go(&mut self, parent: &OwnedFd) -> bool {
         let mut word = [0u8; 1];
         match rustix::net::recv(parent, &mut word[..], RecvFlags::DONTWAIT) {
-            Ok((1, _)) if word == [HEAR_GO] => self.started = now(),
+            Ok((1, _)) if word == [HEAR_GO] => self.started = Some(now()),
             Err(Errno::AGAIN | Errno::INTR) => return true,
             Ok(_) | Err(_) => return false,
         }
@@ -104,7 +105,10 @@ impl<'a> Run<'a> {
         if let Some(killed) = self.killed {
             return DEATH_WAIT_MAX.saturating_sub(now() - killed);
         }
-        let wall = self.wall_limit().saturating_sub(now() - self.started);
+        let Some(started) = self.started else {
+            return GO_WAIT_MAX.saturating_sub(now() - self.born);
+        };
+        let wall = self.wall_limit().saturating_sub(now() - started);
         let left = self.cpu_limit().saturating_sub(self.cpu_used);
         // Asked of the kernel alone: the standard library would read the control groups' files, each time.
         let cores = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
@@ -216,8 +220,18 @@ impl<'a> Run<'a> {
         if let Some(killed) = self.killed {
             return now() - killed >= DEATH_WAIT_MAX;
         }
+        let Some(started) = self.started else {
+            if now() - self.born >= GO_WAIT_MAX {
+                let silent = io::Error::other("nobody said that it may start");
+                self.kill(Ending::NotStarted(SetupError::wall(
+                    "wait for a word",
+                    silent,
+                )));
+            }
+            return false;
+        };
         self.look_at_usage();
-        if now() - self.started >= self.wall_limit() {
+        if now() - started >= self.wall_limit() {
             self.kill(Ending::Limit {
                 name: LimitName::Wall,
             });

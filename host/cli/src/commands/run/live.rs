@@ -132,8 +132,8 @@ pub(super) struct Signals(Vec<(u8, UnixStream)>);
 impl Signals {
     /// Catches interrupts from now on.
     ///
-    /// ORDER: before the keeper is forked, so that an interrupt at any later moment is answered by ending the run
-    /// in order. The keeper gives every signal its default effect again.
+    /// ORDER: before the run begins, so that an interrupt at any later moment is answered by ending it in order. Before
+    /// that an interrupt ends this process, and the keeper, which no signal of the terminal reaches, goes with it.
     pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |signal: i32, number: u8| -> io::Result<(u8, UnixStream)> {
             let (receiver, sender) = UnixStream::pair()?;
