@@ -1,9 +1,10 @@
 //! Init, process 1 of the jail: puts up the walls from inside, starts the task, reaps, and says how it ended.
 //!
-//! ORDER (the step numbers of the measured prototype): go byte; descriptors; control groups; groups, group and user id; the signal of
-//! the keeper's death, which a change of ids erases; private mounts; the tree attached over `/tmp`, which is
-//! why an ordinary user's grants are opened before that; proc, while the machine's own is still visible;
-//! pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up its own capabilities, and all system calls but those that it needs to wait.
+//! ORDER (the step numbers of the measured prototype): go byte; descriptors; control groups; groups, group and
+//! user id; the signal of the keeper's death, which a change of ids erases; private mounts; the tree attached
+//! over `/tmp`, which is why an ordinary user's grants are opened before that; proc, while the machine's own is
+//! still visible; pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up
+//! its own capabilities, and all system calls but those that it needs to wait.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,9 +1,9 @@
 //! The keeper: one process for each run, outside the jail, that holds everything the run was given.
 //!
-//! It has one thread and parses nothing but its order, which its own program wrote, and its init's messages. Whoever started it hears of progress
-//! over a socket and may cancel; when that socket closes, the run is ended, because in the foreground a run
-//! does not outlive the one who asked for it. What it learned goes into the report before it says that the
-//! run has ended; the output is durable by then.
+//! It has one thread and parses nothing but its order, which its own program wrote, and its init's messages.
+//! Whoever started it hears of progress over a socket and may cancel; when that socket closes, the run is ended,
+//! because in the foreground a run does not outlive the one who asked for it. What it learned goes into the
+//! report before it says that the run has ended; the output is durable by then.
 
 mod birth;
 mod end;

@@ -53,7 +53,8 @@ pub enum ReadContentError {
 
 impl Store {
     /// Whether a file of this size is kept under this digest; no proof that its bytes are what they should be.
-    pub fn has(&self, digest: &Digest, size: u64) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has(&self, digest: &Digest, size: u64) -> bool {
         open_dir(self.cache().dir(), CONTENT)
             .and_then(|content| is_kept(&content, digest, size))
             .unwrap_or(false)

@@ -79,11 +79,7 @@ mod tests {
         let began = std::time::Instant::now();
         let waited = lock_within(&other, wait_max);
         assert_eq!(waited.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert!(
-            (wait_max..4 * wait_max).contains(&began.elapsed()),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() >= wait_max, "{:?}", began.elapsed());
         drop(held);
         lock_within(&other, wait_max).unwrap();
     }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use cap_std::fs::Dir;
 use host_core::RunId;
@@ -181,11 +180,6 @@ impl RunSpool {
     /// The id of the run.
     pub fn run(&self) -> RunId {
         self.run
-    }
-
-    /// The directory of the run, for handing it to another process.
-    pub fn directory(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
     }
 
     /// Creates a file, open for reading and writing; nothing of it is durable before the caller syncs it and calls
