@@ -158,7 +158,7 @@ fn control_groups(by_root: bool) -> Vec<Wall> {
         (
             Controller::Cpu,
             "CPU limit",
-            "summed over the run's processes",
+            "summed over the run's processes from time to time; `--limit cpu=` is refused",
         ),
     ];
     let mut walls: Vec<Wall> = missing
