@@ -241,6 +241,11 @@ impl RunGroups {
         }
     }
 
+    /// Whether a group counts the CPU time of the whole tree.
+    pub(crate) fn counts_cpu(&self) -> bool {
+        self.unified.is_some() || self.legacy.contains_key(&Controller::Cpu)
+    }
+
     /// The CPU time that the whole tree has used, where a group counts it.
     pub(crate) fn cpu_used(&self) -> Option<Duration> {
         if let Some(group) = self.legacy.get(&Controller::Cpu) {

@@ -260,6 +260,11 @@ fn an_exclusive_task_is_alone_as_long_as_its_keeper_lives() {
     let second = lab.host(&["run", &module]).start().end_swept_later();
     second.exits(7).says(&["going on"]);
     rustix::process::kill_process(keeper, Signal::CONT).unwrap();
+    let since = Instant::now();
+    while rustix::process::test_kill_process(keeper).is_ok() {
+        assert!(since.elapsed() < STUCK_WAIT_MAX, "the keeper goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let module = lab.shell("echo next");
     lab.host(&["run", &module]).start().end_unsettled().exits(0);
 }

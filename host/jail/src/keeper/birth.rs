@@ -178,7 +178,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
             ),
         );
     }
-    if groups.cpu_used().is_none() && recipe.limits.asked(LimitName::Cpu) {
+    if !groups.counts_cpu() && recipe.limits.asked(LimitName::Cpu) {
         let missing = io::Error::other("no control group can be made here that counts it");
         return Err(
             SetupError::wall("impose the limit `cpu`", missing).hinting(
@@ -241,7 +241,7 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     } else {
         "RLIMIT_NPROC of the namespace"
     };
-    let cpu = if groups.cpu_used().is_some() {
+    let cpu = if groups.counts_cpu() {
         "control group"
     } else {
         CPU_LOOKED_AT

@@ -230,39 +230,50 @@ impl<'a> Run<'a> {
             }
             return false;
         };
-        self.look_at_usage();
         if now() - started >= self.wall_limit() {
             self.kill(Ending::Limit {
                 name: LimitName::Wall,
             });
-        } else if self.cpu_used >= self.cpu_limit() {
-            self.kill(Ending::Limit {
-                name: LimitName::Cpu,
-            });
-        } else if self.groups.memory_kills() > 0
-            || (!self.groups.binds(Controller::Memory)
-                && self.tree.memory_held() > self.recipe.limits.memory().bytes())
-        {
-            self.kill(Ending::Limit {
-                name: LimitName::Memory,
-            });
+        } else if now() - self.looked >= self.pause() {
+            self.looked = now();
+            self.look_at_usage();
         }
         false
     }
 
-    /// Whether something is bounded by looking at every process of the run.
-    fn needs_tree(&self) -> bool {
-        self.groups.cpu_used().is_none() || !self.groups.binds(Controller::Memory)
+    /// The shortest pause between two looks at what was used: a run that says much is not looked at with every word.
+    fn pause(&self) -> Duration {
+        if self.needs_tree() {
+            TREE_LOOK_MIN
+        } else {
+            CPU_LOOK_MIN
+        }
     }
 
-    /// Reads what the run has used: from its control groups, or process by process, which costs more.
+    /// Whether something is bounded by looking at every process of the run.
+    fn needs_tree(&self) -> bool {
+        !self.groups.counts_cpu() || !self.groups.binds(Controller::Memory)
+    }
+
+    /// Reads what the run has used, from its control groups or process by process, which costs more, and kills it if that
+    /// is too much.
     fn look_at_usage(&mut self) {
-        let counted = self.groups.cpu_used();
-        if self.needs_tree() && now() - self.looked >= TREE_LOOK_MIN {
-            self.looked = now();
+        if self.needs_tree() {
             self.tree.look(self.init.pid);
         }
+        let counted = self.groups.cpu_used();
         self.cpu_used = counted.unwrap_or_else(|| self.tree.cpu_used());
+        let too_much_memory = self.groups.memory_kills() > 0
+            || (!self.groups.binds(Controller::Memory)
+                && self.tree.memory_held() > self.recipe.limits.memory().bytes());
+        let passed = if self.cpu_used >= self.cpu_limit() {
+            Some(LimitName::Cpu)
+        } else {
+            too_much_memory.then_some(LimitName::Memory)
+        };
+        if let Some(name) = passed {
+            self.kill(Ending::Limit { name });
+        }
     }
 }
 
