@@ -212,6 +212,10 @@ fn a_keeper_that_is_killed_is_missed_even_if_its_run_cannot_die() {
     freezer.thaw();
     live.end_swept_later().exits(5);
     assert_eq!(lab.journal()[1]["record"]["status"], "lost");
+    let module = lab.shell("echo next");
+    lab.host(&["run", &module]).start().end_unsettled().exits(0);
+    assert!(cgroups_of(&lab.spooled()).is_empty());
+    assert_eq!(marks(&lab), [] as [PathBuf; 0]);
 }
 
 /// Limits that are looked at in `/proc` were said to hold where it shows nothing.
