@@ -36,3 +36,4 @@ mod secrets;
 mod terminal;
 mod transcripts;
 mod walls;
+mod words;

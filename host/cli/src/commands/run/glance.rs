@@ -17,12 +17,14 @@ use host_task::{FindTaskError, Module, TaskDefinition};
 
 use super::failures::{find_failure, no_such_option};
 use super::options;
-use super::scan::Named;
+use super::scan::{Named, scan_knowing};
 use crate::args::Cli;
 use crate::failure::Failure;
 
 /// The most that is read of one text, in bytes; what is longer is refused when the module is opened.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// How many words that may be values are tried as the task.
+const CANDIDATES_MAX: usize = 16;
 
 /// Whether task and options can be those of the module in a directory; `again` is the command line so far.
 pub(super) fn check(named: &Named, arguments: &[OsString], again: &str) -> Result<(), Failure> {
@@ -41,8 +43,9 @@ fn check_words(
     arguments: &[OsString],
     again: &str,
 ) -> Result<(), Failure> {
-    let task = find(module, named).map_err(|error| find_failure(&error, module))?;
-    match command(module, Some(task)).try_get_matches_from(arguments) {
+    let named = &settle(module, arguments, named);
+    let task = find(module, named).map_err(|error| find_failure(&error, module, named))?;
+    match command(module, task).try_get_matches_from(arguments) {
         Err(error) if error.kind() == ErrorKind::UnknownArgument => {
             Err(no_such_option(&error, again, task))
         }
@@ -61,12 +64,41 @@ pub(super) fn find<'m>(
     }
 }
 
+/// What was named, read once more with the options of the task that is meant.
+///
+/// Which word is the task depends on which options take values, and that on the task: of the tasks that may be meant,
+/// the first one counts that its own options leave as the task.
+pub(super) fn settle(module: &Module, arguments: &[OsString], named: &Named) -> Named {
+    let taken = named
+        .before_task
+        .iter()
+        .filter_map(|option| option.value.as_ref());
+    let candidates: Vec<&TaskDefinition> = find(module, named)
+        .into_iter()
+        .chain(module.default_task())
+        .chain(
+            taken
+                .take(CANDIDATES_MAX)
+                .flat_map(|word| module.find(word)),
+        )
+        .collect();
+    let again = |task: &&TaskDefinition| {
+        scan_knowing(arguments, &options::known(task, module.aliases()))
+            .filter(|again| again.bundle == named.bundle)
+    };
+    let settled = |task: &&TaskDefinition| {
+        again(task).filter(|again| find(module, again).is_ok_and(|found| found.name == task.name))
+    };
+    candidates
+        .iter()
+        .find_map(settled)
+        .or_else(|| candidates.first().and_then(again))
+        .unwrap_or_else(|| named.clone())
+}
+
 /// The command line with the options of a task.
-pub(super) fn command(module: &Module, task: Option<&TaskDefinition>) -> Command {
-    Cli::command().mut_subcommand("run", |run| match task {
-        Some(task) => options::add(run, task, module.aliases()),
-        None => run,
-    })
+pub(super) fn command(module: &Module, task: &TaskDefinition) -> Command {
+    Cli::command().mut_subcommand("run", |run| options::add(run, task, module.aliases()))
 }
 
 fn module_in(directory: &Path) -> Option<Module> {

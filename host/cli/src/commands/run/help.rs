@@ -31,7 +31,7 @@ pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result
     match task {
         None => print_module(context, loaded),
         Some(Ok(task)) => print_task(context, loaded, task),
-        Some(Err(error)) => return Err(find_failure(&error, module)),
+        Some(Err(error)) => return Err(find_failure(&error, module, named)),
     }
     Ok(Exit::Done)
 }

@@ -17,7 +17,7 @@ mod live;
 mod summary;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
@@ -94,7 +94,7 @@ pub(crate) fn run(
     named: &scan::Named,
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
-    there(&named.bundle)?;
+    there(named)?;
     check_own_flags(context, arguments)?;
     if named.help {
         return help(context, named);
@@ -107,16 +107,15 @@ pub(crate) fn run(
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
-    let task = glance::find(&loaded.module, named).ok();
+    let named = &glance::settle(&loaded.module, arguments, named);
+    // Without its task nobody knows its options.
+    let task = glance::find(&loaded.module, named)
+        .map_err(|error| failures::find_failure(&error, &loaded.module, named))?;
     let command = glance::command(&loaded.module, task);
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::UnknownArgument => {
-            return Err(match glance::find(&loaded.module, named) {
-                Ok(task) => failures::no_such_option(&error, &bundle_again, task),
-                // Without its task nobody knows its options.
-                Err(error) => failures::find_failure(&error, &loaded.module),
-            });
+            return Err(failures::no_such_option(&error, &bundle_again, task));
         }
         // It stood where the first look took it for the value of an option.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
@@ -126,11 +125,12 @@ pub(crate) fn run(
     };
     let typed = run_args(&matches)?;
     let own = matches.subcommand_matches("run");
+    same_bundle(&typed, named)?;
     let mut request = typed::request(&typed)?;
-    if let (Some(task), Some(own)) = (task, own) {
+    if let Some(own) = own {
         options::read(own, task, &mut request.input)?;
     }
-    let secret = task.is_some_and(|task| warn_of_secrets(context, &typed, own, task));
+    let secret = warn_of_secrets(context, &typed, own, task);
     let again = if secret {
         bundle_again
     } else {
@@ -141,11 +141,20 @@ pub(crate) fn run(
 }
 
 /// What is named to be run, if only that it is there.
-fn there(bundle: &Path) -> Result<(), Failure> {
+fn there(named: &scan::Named) -> Result<(), Failure> {
+    let bundle = &named.bundle;
     let Err(error) = std::fs::metadata(bundle) else {
         return Ok(());
     };
     let failure = source::unread(bundle, &error);
+    if let Some(option) = named.before_bundle.first() {
+        return Err(failure
+            .within(format!(
+                "`{}` is no option of `host run`, and behind it no bundle was found",
+                Shown(&option.flag)
+            ))
+            .hint("options of a task stand behind the bundle"));
+    }
     let text = bundle.to_string_lossy();
     // So a task is written where modules are found by name.
     Err(match text.split_once("::") {
@@ -156,6 +165,19 @@ fn there(bundle: &Path) -> Result<(), Failure> {
         )),
         None => failure,
     })
+}
+
+/// An option without a value before the bundle looks as if it took the bundle for its value.
+fn same_bundle(typed: &RunArgs, named: &scan::Named) -> Result<(), Failure> {
+    if typed.bundle == named.bundle {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` and `{}` may both be the bundle",
+        shown(&typed.bundle),
+        shown(&named.bundle)
+    );
+    Err(Failure::usage(message).hint("options of a task stand behind the bundle"))
 }
 
 /// Says what is wrong with what is ours on the command line, whatever the task's own options are.
