@@ -445,6 +445,27 @@ fn what_runs_nothing_leaves_nothing() {
         .exits(0);
 }
 
+/// The whole module was once unpacked into a directory, which stayed where help was interrupted.
+#[test]
+fn help_that_is_killed_leaves_nothing() {
+    let lab = Lab::new();
+    let (place, pipe) = (lab.directory("temporary"), lab.path("pipe"));
+    let made = std::process::Command::new("/usr/bin/mkfifo")
+        .arg(&pipe)
+        .status();
+    assert!(made.unwrap().success());
+    let live = lab
+        .host(&["run", &pipe, "--help"])
+        .env("TMPDIR", &place)
+        .start();
+    // It is opened from this side when it is from the other.
+    let writer = fs::File::create(&pipe).unwrap();
+    live.signal(rustix::process::Signal::KILL);
+    live.end();
+    drop(writer);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+}
+
 #[test]
 fn a_required_ask_without_its_value_is_answered_with_the_parameter() {
     let lab = Lab::new();

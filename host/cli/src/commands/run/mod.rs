@@ -16,6 +16,7 @@ mod announce;
 mod live;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -30,12 +31,14 @@ use host_task::TaskDefinition;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
 use crate::clock;
+use crate::commands::bundle::look::Look;
+use crate::commands::bundle::verdict;
 use crate::commands::patience::Waiting;
 use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
-use crate::wording::{reason, shown};
+use crate::wording::shown;
 
 /// Run a task with what it was granted, and nothing else
 ///
@@ -97,7 +100,7 @@ pub(crate) fn run(
     there(named)?;
     check_own_flags(context, arguments)?;
     if named.help {
-        return help(context, named);
+        return help(context, arguments, named);
     }
     let bundle_again = command_without_input(named);
     glance::check(named, arguments, &bundle_again)?;
@@ -119,7 +122,12 @@ pub(crate) fn run(
         }
         // It stood where the first look took it for the value of an option.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return help::print(context, &loaded, named);
+            let subject = help::Subject {
+                module: &loaded.module,
+                manifest: loaded.bundle.manifest(),
+                signers: loaded.bundle.signers(),
+            };
+            return help::print(context, &subject, named);
         }
         Err(error) => return app::explain(context, &error),
     };
@@ -224,25 +232,29 @@ fn run_args(matches: &ArgMatches) -> Result<RunArgs, Failure> {
     }
 }
 
-/// Help needs the bundle, and nothing of this machine: it is opened in a place that is gone afterwards.
-fn help(context: &Context, named: &scan::Named) -> Result<Exit, Failure> {
-    let place = tempfile::tempdir().map_err(|error| {
-        let reason = reason(&error);
-        Failure::plain(
-            Exit::Machine,
-            format!("no room for a temporary directory: {reason}"),
-        )
-    })?;
-    let places = ["config", "state", "cache", "runtime"].map(|name| place.path().join(name));
-    let [config, state, cache, runtime] = places;
-    let store = open_store(&Places {
-        config,
-        state,
-        cache,
-        runtime,
-    })?;
-    let loaded = load(context, &store, named)?;
-    help::print(context, &loaded, named)
+/// Help needs the bundle, and nothing of this machine: it is looked into as by `host bundle show`, and nothing of it is
+/// kept.
+fn help(context: &Context, arguments: &[OsString], named: &scan::Named) -> Result<Exit, Failure> {
+    let trust = trust::load(context)?;
+    let look = Look::beside(context, &named.bundle, &named.modulepath)?;
+    let signers = if look.is_sealed {
+        verdict(&look, &trust, clock::now_unix()).map_err(|error| {
+            source::untrusted(&named.bundle, look.manifest.module().as_str(), &error)
+        })?
+    } else {
+        Vec::new()
+    };
+    let module = look.read(context, &BTreeSet::new())?.module;
+    let subject = help::Subject {
+        module: &module,
+        manifest: &look.manifest,
+        signers: &signers,
+    };
+    help::print(
+        context,
+        &subject,
+        &glance::settle(&module, arguments, named),
+    )
 }
 
 /// The command line once more, to put something behind it.
