@@ -150,6 +150,12 @@ pub enum SourceError {
         /// One of the files that are needed.
         reason: String,
     },
+    /// A directory of the module path is not there; a module that is looked for elsewhere may be another.
+    #[error("`{}`, where other modules are looked for, is no directory", .path.display())]
+    ModulePath {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It cannot be sealed.
     #[error("module `{module}` cannot be sealed")]
     Pack {
@@ -561,6 +567,9 @@ fn find<'f>(
     let place = match found.iter().position(|(name, _)| name == needed) {
         Some(place) => place,
         None => {
+            if let Some(path) = options.modulepath.iter().find(|path| !path.is_dir()) {
+                return Err(SourceError::ModulePath { path: path.clone() });
+            }
             let candidates = options
                 .modulepath
                 .iter()

@@ -68,6 +68,9 @@ pub(crate) fn unsealed(path: &Path, error: &SourceError) -> Failure {
         SourceError::Missing { .. } => failure.hint(
             "say where the other module's directory is: --modulepath DIR, or HOST_MODULEPATH=DIR",
         ),
+        SourceError::ModulePath { .. } => {
+            failure.hint("`host config show` says where `modulepath` comes from")
+        }
         SourceError::Special { .. } => {
             failure.hint("put the file or directory itself in its place")
         }
@@ -244,7 +247,7 @@ fn metadata_file(error: &TaskError) -> Option<(String, &TaskName)> {
 
 /// Where the modules are that the one at `path` may need; usually they lie side by side.
 ///
-/// What a person named as such a place must be one: a module that is looked for elsewhere may be another.
+/// What a person typed as such a place must be one; what the settings say is looked at when a module is looked for.
 pub(crate) fn modulepath(
     context: &Context,
     path: &Path,
@@ -253,12 +256,6 @@ pub(crate) fn modulepath(
     let settings = &context.settings;
     if let Some(missing_one) = typed.iter().find(|path| !path.is_dir()) {
         return Err(not_there(missing_one).within("--modulepath cannot be used"));
-    }
-    if let Some(missing_one) = settings.modulepath.iter().find(|path| !path.is_dir()) {
-        let origin = settings.origin("modulepath");
-        return Err(
-            not_there(missing_one).within(format!("`modulepath` from {origin} cannot be used"))
-        );
     }
     let siblings = path.canonicalize().ok().filter(|path| path.is_dir());
     let siblings = siblings.and_then(|path| path.parent().map(Path::to_owned));
