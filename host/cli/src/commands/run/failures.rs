@@ -1,7 +1,7 @@
 //! What can go wrong between an opened bundle and the start of a run, as messages with exit codes and advice.
 
 use host_core::{FillError, Shown};
-use host_node::{Loaded, PlanError};
+use host_node::PlanError;
 use host_task::{FillAsksError, FindTaskError, Module, SelectError, TaskDefinition};
 
 use super::help::task_lines;
@@ -49,12 +49,12 @@ fn misread(named: &Named) -> Option<String> {
 pub(super) fn plan_failure(
     context: &Context,
     error: &PlanError,
-    loaded: &Loaded,
+    module: &Module,
     again: &str,
 ) -> Failure {
     let failure = Failure::new(Exit::Usage, error);
     match error {
-        PlanError::Find(error) => find_failure(error, &loaded.module, &Named::default()),
+        PlanError::Find(error) => find_failure(error, module, &Named::default()),
         PlanError::Select(SelectError::NoSuitable { .. }) => {
             let config = context.settings.places.config.join("config.toml");
             failure.hint(format!(

@@ -28,6 +28,7 @@ use host_node::{BeginError, Loaded, RunRequest, SealOptions};
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
+use self::typed::InputText;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
 use crate::clock;
@@ -98,12 +99,24 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
     there(named)?;
+    let mut input = InputText::default();
     check_own_flags(context, arguments)?;
     if named.help {
         return help(context, arguments, named);
     }
+    if let Some(text) = named.input.as_ref().filter(|text| !typed::is_stdin(text)) {
+        input.read(text)?;
+    }
+    source::modulepath(context, &named.bundle, &named.modulepath)?;
     let bundle_again = command_without_input(named);
-    glance::check(named, arguments, &bundle_again)?;
+    let plainly = command_line(&[named.bundle.to_str()]);
+    glance::check(
+        context,
+        named,
+        arguments,
+        &mut input,
+        [&bundle_again, &plainly],
+    )?;
     // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
     let by_root = rustix::process::geteuid().is_root();
     let keeper = host_jail::start(by_root)
@@ -134,7 +147,7 @@ pub(crate) fn run(
     let typed = run_args(&matches)?;
     let own = matches.subcommand_matches("run");
     same_bundle(&typed, named)?;
-    let mut request = typed::request(&typed)?;
+    let mut request = typed::request(&typed, &mut input)?;
     if let Some(own) = own {
         options::read(own, task, &mut request.input)?;
     }
@@ -144,7 +157,6 @@ pub(crate) fn run(
     } else {
         command_as_typed(arguments)
     };
-    let plainly = command_line(&[named.bundle.to_str()]);
     start(context, &store, keeper, &loaded, &request, &again, &plainly)
 }
 
@@ -219,9 +231,8 @@ fn check_own_flags(context: &Context, arguments: &[OsString]) -> Result<(), Fail
         return Err(Failure::usage("a parameter has no name before `=`")
             .hint("parameters are written as name=value"));
     }
-    // Standard input is read once, and by the run.
     typed.input = None;
-    typed::request(&typed).map(drop)
+    typed::request(&typed, &mut InputText::default()).map(drop)
 }
 
 fn run_args(matches: &ArgMatches) -> Result<RunArgs, Failure> {
@@ -353,7 +364,7 @@ fn start(
 ) -> Result<Exit, Failure> {
     let machine = context.settings.machine();
     let plan = host_node::plan(loaded, request, &machine)
-        .map_err(|error| failures::plan_failure(context, &error, loaded, plainly))?;
+        .map_err(|error| failures::plan_failure(context, &error, &loaded.module, plainly))?;
     let moment = clock::moment()?;
     let grant = match plan.grant() {
         Ok(grant) => grant,

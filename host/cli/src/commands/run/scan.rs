@@ -28,6 +28,8 @@ pub(crate) struct Named {
     pub(crate) help: bool,
     /// Directories with other modules.
     pub(crate) modulepath: Vec<PathBuf>,
+    /// What `--input` says, where that is text.
+    pub(crate) input: Option<String>,
     /// Options before the bundle of which nothing is known.
     pub(super) before_bundle: Vec<Stranger>,
     /// The same between the bundle and the task; without a task, all behind the bundle.
@@ -126,6 +128,8 @@ impl<'a> Words<'a> {
         self.switch = None;
         if name == "modulepath" {
             self.named.modulepath.extend(value.map(PathBuf::from));
+        } else if name == "input" {
+            self.named.input = value.and_then(OsStr::to_str).map(str::to_owned);
         } else if is_known.is_none() {
             self.strangers.push(Stranger {
                 flag: format!("--{name}"),
