@@ -1,8 +1,8 @@
 //! Reads what `--input` gives as one JSON text, from JSON or YAML.
 //!
 //! Nothing is guessed: a key that stands twice is refused, and so is a number with a leading zero, which is most often a
-//! file mode whose author did not think of a number at all. Other numbers keep their text. No message repeats a value,
-//! as it may be a secret.
+//! file mode whose author did not think of a number at all. Other numbers lose no digit; exponents are written as `e+N`.
+//! No message repeats a value, as it may be a secret.
 
 use std::collections::BTreeSet;
 use std::fmt;
