@@ -13,6 +13,7 @@ mod failures;
 mod refusal;
 
 mod announce;
+mod letters;
 mod live;
 mod summary;
 
