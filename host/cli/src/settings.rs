@@ -321,7 +321,8 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
         Ok(bytes) => bytes,
         Err(ReadOwnedError::Missing { .. }) => return Ok(ConfigFile::default()),
         Err(error @ ReadOwnedError::Directory(_)) => {
-            return Err(Failure::new(Exit::Machine, &error));
+            return Err(Failure::new(Exit::Machine, &error)
+                .within(format!("`{}` cannot be used", shown(path))));
         }
         Err(error) => return Err(Failure::new(Exit::Usage, &error)),
     };

@@ -30,7 +30,8 @@ pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read `{}`: {}", shown(path), reason(error)))
 }
 
-fn missing(path: &Path) -> Failure {
+/// A file or directory that is not there.
+pub(crate) fn missing(path: &Path) -> Failure {
     Failure::usage(format!("there is no `{}`", shown(path)))
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn unsealed(path: &Path, error: &SourceError) -> Failure {
         SourceError::NotAModule { .. } => {
             failure.hint("name the directory of a module: the one that holds `tasks`")
         }
+        SourceError::Several { .. } => failure.hint("make a tar of one of them"),
         SourceError::NoTask { .. } => failure
             .hint("put a program there, such as tasks/init.sh, which is the module's own task"),
         SourceError::Nameless { .. } => failure
