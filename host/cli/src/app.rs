@@ -56,6 +56,7 @@ fn survive_size_limits() {
 }
 
 fn start(arguments: &[OsString]) -> Exit {
+    let arguments = &help_last(arguments);
     let settings = match Settings::gather(Environment::of_process()) {
         Ok(settings) => settings,
         Err(failure) => return end(Printer::new(OutputMode::Human, false), &failure),
@@ -74,6 +75,17 @@ fn start(arguments: &[OsString]) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(failure) => end(printer, &failure),
+    }
+}
+
+/// `host help run` as `host run --help`.
+fn help_last(arguments: &[OsString]) -> Vec<OsString> {
+    match arguments {
+        [program, first, rest @ ..] if first == "help" => {
+            let program = std::iter::once(program).chain(rest).cloned();
+            program.chain(["--help".into()]).collect()
+        }
+        _ => arguments.to_vec(),
     }
 }
 

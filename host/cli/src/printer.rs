@@ -56,6 +56,7 @@ pub(crate) struct Printer {
     stderr_is_terminal: bool,
     paints_stdout: bool,
     paints_stderr: bool,
+    is_one_stream: bool,
 }
 
 impl Printer {
@@ -70,6 +71,7 @@ impl Printer {
             stderr_is_terminal,
             paints_stdout: colour && stdout_is_terminal,
             paints_stderr: colour && stderr_is_terminal,
+            is_one_stream: is_one_stream(),
         }
     }
 
@@ -93,9 +95,19 @@ impl Printer {
         self.paints_stderr
     }
 
-    /// Whether standard output and standard error are the same terminal, or look like it.
+    /// Whether standard output and standard error end in the same place, or look like it.
     pub(crate) fn shows_both(self) -> bool {
-        self.stdout_is_terminal && self.stderr_is_terminal
+        self.is_one_stream || self.stdout_is_terminal && self.stderr_is_terminal
+    }
+
+    /// Whether standard output is a terminal.
+    pub(crate) fn stdout_is_terminal(self) -> bool {
+        self.stdout_is_terminal
+    }
+
+    /// Whether standard error is a terminal.
+    pub(crate) fn stderr_is_terminal(self) -> bool {
+        self.stderr_is_terminal
     }
 
     /// A line of data for people.
@@ -221,6 +233,14 @@ impl Printer {
             text.to_owned()
         }
     }
+}
+
+/// Whether standard output and standard error are one file, pipe or terminal.
+fn is_one_stream() -> bool {
+    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    let stdout = rustix::fs::fstat(io::stdout()).map(place);
+    let stderr = rustix::fs::fstat(io::stderr()).map(place);
+    stdout.is_ok() && stdout == stderr
 }
 
 /// A message of an error, in which a library may have repeated what it read.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
+use crate::wording::shown;
 
 /// The longest settings file, in bytes.
 const CONFIG_BYTES_MAX: u64 = 256 * 1024;
@@ -152,6 +153,7 @@ impl Settings {
             self.came("output", json!(text), from);
         }
         if let Some(paths) = file.modulepath {
+            are_absolute(&paths).map_err(|why| wrong("modulepath", &why))?;
             self.came("modulepath", json!(paths), from);
             self.modulepath = paths;
         }
@@ -160,12 +162,7 @@ impl Settings {
             self.features = features;
         }
         if let Some(paths) = file.system_paths {
-            if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
-                return Err(wrong(
-                    "system_paths",
-                    &format!("`{}` is not absolute", path.display()),
-                ));
-            }
+            are_absolute(&paths).map_err(|why| wrong("system_paths", &why))?;
             self.came("system_paths", json!(paths), from);
             self.system_paths = paths;
         }
@@ -293,6 +290,14 @@ impl Settings {
     }
 }
 
+/// A file does not know from where it will be read.
+fn are_absolute(paths: &[PathBuf]) -> Result<(), String> {
+    match paths.iter().find(|path| !path.is_absolute()) {
+        Some(path) => Err(format!("`{}` is not absolute", shown(path))),
+        None => Ok(()),
+    }
+}
+
 fn parse_output(text: &str) -> Result<OutputMode, String> {
     clap::ValueEnum::from_str(text, false)
         .map_err(|_| format!("`{text}` is not `human`, `json` or `jsonl`"))
@@ -316,7 +321,8 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
         Ok(bytes) => bytes,
         Err(ReadOwnedError::Missing { .. }) => return Ok(ConfigFile::default()),
         Err(error @ ReadOwnedError::Directory(_)) => {
-            return Err(Failure::new(Exit::Machine, &error));
+            return Err(Failure::new(Exit::Machine, &error)
+                .within(format!("`{}` cannot be used", shown(path))));
         }
         Err(error) => return Err(Failure::new(Exit::Usage, &error)),
     };
@@ -381,6 +387,12 @@ pub(crate) fn add_limit(limits: &mut LimitRequests, text: &str) -> Result<(), Fa
         })
         .hint("write it as NAME=VALUE, such as --limit wall=30s or --limit memory=64MiB"));
     };
+    if name.parse().is_ok_and(|name| limits.get(name).is_some()) {
+        return Err(
+            Failure::usage(format!("limit `{}` is given twice", Shown(name)))
+                .hint("say only one of them"),
+        );
+    }
     limits
         .set(name, value)
         .map_err(|error| Failure::new(Exit::Usage, &error))

@@ -18,8 +18,19 @@ pub(crate) fn failure(error: &clap::Error) -> Failure {
     let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
     match usage {
         Some(usage) => failure.hint(format!("usage: {usage}")),
-        None => failure,
+        None => match valueless(error) {
+            Some(flag) => failure.hint(format!("write it as {flag}")),
+            None => failure,
+        },
     }
+}
+
+/// A flag without its value, with what stands for it.
+fn valueless(error: &clap::Error) -> Option<String> {
+    let has_value = !texts(error, ContextKind::InvalidValue).concat().is_empty();
+    let flag = texts(error, ContextKind::InvalidArg).join(" ");
+    let is_meant = error.kind() == ErrorKind::InvalidValue && !has_value && flag.contains(' ');
+    is_meant.then(|| flag.replace(['<', '>'], ""))
 }
 
 /// The flag, word or value that the error is about, printable.

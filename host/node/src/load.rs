@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use host_bundle::{
-    AuthenticBundle, FileEntry, FileMode, FileSink, OpenBundleError, PackError, Packed,
-    PlainTarError, ReceiveError, VerifiedBundle, VerifyBundleError,
+    AuthenticBundle, BUNDLE_BYTES_MAX, FileEntry, FileMode, FileSink, OpenBundleError, PackError,
+    Packed, PlainTarError, ReceiveError, VerifiedBundle, VerifyBundleError,
 };
 use host_store::{InPlace, ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
@@ -25,6 +25,8 @@ use crate::source::{self, SealOptions, SourceError};
 
 /// The most that is read of a metadata or alias file, in bytes.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
+/// The most that is taken from a pipe, in bytes: the largest bundle with its headers, manifest and signatures.
+const PIPE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX + (32 << 20);
 
 /// A verified bundle, opened.
 #[derive(Debug)]
@@ -144,6 +146,9 @@ pub fn load(
         return load_own(path, snapshot, store, busy);
     }
     let mut file = source::open_file(path).map_err(unread)?;
+    if !file.metadata().map_err(unread)?.is_file() {
+        file = spooled(path, &file, store)?;
+    }
     match host_bundle::open(Busy(&file, &mut *busy)) {
         Ok(sealed) => {
             let authentic =
@@ -198,6 +203,21 @@ impl Snapshot {
         let file = store.nameless().map_err(|error| unkept(path, error))?;
         Ok(Self(file))
     }
+}
+
+/// Keeps what comes through a pipe in a file without a name, so that it can be read twice.
+fn spooled(path: &Path, pipe: &File, store: &Store) -> Result<File, LoadError> {
+    let failed = |source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = Snapshot::begin(path, store)?.0;
+    let copied = io::copy(&mut pipe.take(PIPE_BYTES_MAX + 1), &mut file).map_err(failed)?;
+    if copied > PIPE_BYTES_MAX {
+        return Err(failed(io::Error::other("it is larger than any bundle")));
+    }
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    Ok(file)
 }
 
 /// A snapshot that cannot be written is no fault of the module.

@@ -96,6 +96,14 @@ pub enum SourceError {
         /// The directory.
         path: PathBuf,
     },
+    /// It is a tar with the directories of several modules.
+    #[error("`{}` holds more than one module: {}", .path.display(), Shown(&.modules.join(", ")))]
+    Several {
+        /// The tar.
+        path: PathBuf,
+        /// The directories.
+        modules: Vec<String>,
+    },
     /// It has the layout of a module and no task.
     #[error("module `{}` has no task: there is no file in its `tasks` directory", .path.display())]
     NoTask {
@@ -149,6 +157,12 @@ pub enum SourceError {
         needed: ModuleName,
         /// One of the files that are needed.
         reason: String,
+    },
+    /// A directory of the module path is not there; a module that is looked for elsewhere may be another.
+    #[error("`{}`, where other modules are looked for, is no directory", .path.display())]
+    ModulePath {
+        /// The directory.
+        path: PathBuf,
     },
     /// It cannot be sealed.
     #[error("module `{module}` cannot be sealed")]
@@ -372,7 +386,10 @@ fn seal(
         .any(|file| file.path.starts_with("tasks/"))
     {
         let path = path.to_owned();
-        return Err(if path.join("tasks").is_dir() {
+        let modules = modules_in(source.0);
+        return Err(if modules.len() > 1 {
+            SourceError::Several { path, modules }
+        } else if path.join("tasks").is_dir() {
             SourceError::NoTask { path }
         } else {
             SourceError::NotAModule { path }
@@ -418,6 +435,19 @@ fn seal(
         overlay: options.overlay.clone(),
     };
     host_bundle::pack(&request, writer).map_err(|source| SourceError::Pack { module, source })
+}
+
+/// The directories at the top that hold tasks.
+fn modules_in(source: &dyn ModuleSource) -> Vec<String> {
+    let files = source.files().into_iter();
+    let mut modules: Vec<String> = files
+        .filter_map(|file| {
+            let (top, rest) = file.path.split_once('/')?;
+            rest.starts_with("tasks/").then(|| top.to_owned())
+        })
+        .collect();
+    modules.dedup();
+    modules
 }
 
 fn identity(source: &Belonging<'_>, path: &Path) -> Result<ModuleIdentity, SourceError> {
@@ -561,6 +591,9 @@ fn find<'f>(
     let place = match found.iter().position(|(name, _)| name == needed) {
         Some(place) => place,
         None => {
+            if let Some(path) = options.modulepath.iter().find(|path| !path.is_dir()) {
+                return Err(SourceError::ModulePath { path: path.clone() });
+            }
             let candidates = options
                 .modulepath
                 .iter()

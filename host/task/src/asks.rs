@@ -80,7 +80,7 @@ pub enum ReadAsksError {
         source: Box<<AskTemplate as FromStr>::Err>,
     },
     /// Not a limit.
-    #[error("`{place}` is not a limit")]
+    #[error("`{place}` cannot be used")]
     Limit {
         /// Where.
         place: String,

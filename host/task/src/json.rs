@@ -3,6 +3,8 @@
 //! A byte order mark is skipped, of duplicate keys the last one wins, and an empty text is an error here
 //! (the reader of metadata allows it itself). What is nested too deeply is refused before anyone walks it.
 
+mod keys;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -36,6 +38,12 @@ pub enum JsonError {
         /// The column, from 1.
         column: usize,
     },
+    /// An object in it has a key that the parser keeps for numbers.
+    #[error("a key is `$serde_json::private::Number`, which no object may have")]
+    ReservedKey,
+    /// A key stands twice in one object. It is not repeated, as it may be a secret.
+    #[error("a key stands twice")]
+    RepeatedKey,
     /// It is nested too deeply.
     #[error("nested more than {depth_max} levels deep")]
     TooDeep {
@@ -61,8 +69,25 @@ pub(crate) fn read(bytes: &[u8], bytes_max: usize) -> Result<Value, JsonError> {
     read_within(text(bytes, bytes_max)?, DEPTH_MAX)
 }
 
+/// The same for what a person typed, in which a key that stands twice is a mistake.
+pub(crate) fn read_typed(bytes: &[u8], bytes_max: usize) -> Result<Value, JsonError> {
+    let value = read(bytes, bytes_max)?;
+    match keys::repeated(text(bytes, bytes_max)?) {
+        Some(_) => Err(JsonError::RepeatedKey),
+        None => Ok(value),
+    }
+}
+
+/// The first key that stands twice in one object of JSON text.
+pub(crate) fn repeated_key(text: &str) -> Option<String> {
+    keys::repeated(text)
+}
+
 /// Reads `text` as one JSON value of at most `depth_max` levels, which are at most 127.
 pub(crate) fn read_within(text: &str, depth_max: usize) -> Result<Value, JsonError> {
+    if keys::has_reserved(text) {
+        return Err(JsonError::ReservedKey);
+    }
     // serde_json itself stops at 128 levels, so neither this nor `is_within` can exhaust the stack.
     let value = serde_json::from_str(text).map_err(|error| {
         // The only way to tell its own limit from bad syntax is its word for it.

@@ -1,7 +1,8 @@
 //! JSON numbers by their text: whole ones of any size, and the others.
 //!
 //! A number is whole if it is written without a fraction and an exponent, as Ruby has it: `1.0` and `1e3` are none.
-//! Nothing is rounded, since a number keeps its text from the input to the task and from the output to the record.
+//! Nothing is rounded, since a number keeps its digits from the input to the task and from the output to the record.
+//! Only an exponent is spelled anew: `1E400` is handed on as `1e+400`.
 
 use serde_json::Number;
 
@@ -31,6 +32,23 @@ pub(crate) fn float(number: &Number) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_digit_is_lost_and_an_exponent_is_spelled_anew() {
+        for (text, kept) in [
+            ("1.10", "1.10"),
+            ("-0", "-0"),
+            (
+                "123456789012345678901234567890",
+                "123456789012345678901234567890",
+            ),
+            ("1.50E400", "1.50e+400"),
+            ("1e-05", "1e-05"),
+        ] {
+            let number = serde_json::from_str::<Number>(text).expect("a number");
+            assert_eq!(number.to_string(), kept, "{text}");
+        }
+    }
 
     #[test]
     fn a_number_is_whole_or_not_by_its_text() {

@@ -19,7 +19,7 @@ use tempfile::{Builder, NamedTempFile, TempPath};
 use crate::app::Context;
 use crate::clock;
 use crate::commands::bundle;
-use crate::commands::source::unread;
+use crate::commands::source::{missing, unread};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
@@ -87,7 +87,12 @@ pub(crate) fn read(path: &Path) -> Result<KeyFile, Failure> {
         }
         error => Err(error),
     });
-    let bytes = bytes.map_err(|error| Failure::new(Exit::Usage, &error))?;
+    let bytes = bytes.map_err(|error| match error {
+        ReadOwnedError::Missing { .. } => missing(path),
+        ReadOwnedError::Directory(_) => Failure::new(Exit::Usage, &error)
+            .within(format!("the key `{}` cannot be used", shown(path))),
+        error => Failure::new(Exit::Usage, &error),
+    })?;
     parse(path, &bytes)
 }
 

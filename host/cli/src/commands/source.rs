@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use host_bundle::{OpenBundleError, PackError, PlainTarError, VerifyBundleError};
-use host_core::TaskName;
+use host_core::{Shown, TaskName};
 use host_node::{LoadError, SourceError};
 use host_task::TaskError;
 use host_trust::DistrustError;
@@ -30,7 +30,8 @@ pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read `{}`: {}", shown(path), reason(error)))
 }
 
-fn missing(path: &Path) -> Failure {
+/// A file or directory that is not there.
+pub(crate) fn missing(path: &Path) -> Failure {
     Failure::usage(format!("there is no `{}`", shown(path)))
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn unsealed(path: &Path, error: &SourceError) -> Failure {
         SourceError::NotAModule { .. } => {
             failure.hint("name the directory of a module: the one that holds `tasks`")
         }
+        SourceError::Several { .. } => failure.hint("make a tar of one of them"),
         SourceError::NoTask { .. } => failure
             .hint("put a program there, such as tasks/init.sh, which is the module's own task"),
         SourceError::Nameless { .. } => failure
@@ -68,6 +70,9 @@ pub(crate) fn unsealed(path: &Path, error: &SourceError) -> Failure {
         SourceError::Missing { .. } => failure.hint(
             "say where the other module's directory is: --modulepath DIR, or HOST_MODULEPATH=DIR",
         ),
+        SourceError::ModulePath { .. } => {
+            failure.hint("`host config show` says where `modulepath` comes from")
+        }
         SourceError::Special { .. } => {
             failure.hint("put the file or directory itself in its place")
         }
@@ -99,22 +104,61 @@ pub(crate) fn unloaded(path: &Path, error: &LoadError) -> Failure {
 
 /// A bundle that nobody who is trusted here signed.
 fn distrusted(path: &Path, error: &VerifyBundleError) -> Failure {
-    let VerifyBundleError::Distrusted { source, .. } = error else {
+    let VerifyBundleError::Distrusted { module, source, .. } = error else {
         return Failure::new(Exit::Untrusted, error)
             .within(format!("`{}` is not trusted", shown(path)));
     };
+    untrusted(path, module, source)
+}
+
+/// A bundle of `module` that the trust list does not accept.
+pub(crate) fn untrusted(path: &Path, module: &str, error: &DistrustError) -> Failure {
     let shown = shown(path);
     // What the trust list says of which bundle is said by its path.
-    let failure =
-        Failure::new(Exit::Untrusted, source.as_ref()).within(format!("`{shown}` is not trusted"));
-    if matches!(**source, DistrustError::Unsigned) {
-        return failure.hint(format!(
+    let failure = Failure::new(Exit::Untrusted, error).within(format!("`{shown}` is not trusted"));
+    match error {
+        DistrustError::Unsigned => failure.hint(format!(
             "its author signs it with `host bundle sign {shown}`; your own module runs from its directory unsigned"
-        ));
+        )),
+        DistrustError::UnknownKeys { .. } => failure.hint(format!(
+            "look at it with `host bundle show {shown}`, then trust the key of its author:\n        host trust add KEY.pub --owner NAME"
+        )),
+        _ => Failure { hint: advice(module, error), ..failure },
     }
-    failure.hint(format!(
-        "look at it with `host bundle show {shown}`, then trust the key of its author:\n        host trust add KEY.pub --owner NAME"
-    ))
+}
+
+/// What helps where a bundle is not trusted although it is signed, and not by an unknown key alone.
+///
+/// A revoked key or bundle, or a version that is too low, is no matter of adding keys: that would undo what somebody
+/// decided.
+pub(crate) fn advice(module: &str, error: &DistrustError) -> Option<String> {
+    Some(match error {
+        DistrustError::RevokedBundle { .. } | DistrustError::TooOld { .. } => {
+            "get a newer bundle from its author".to_owned()
+        }
+        DistrustError::UnknownVersion { .. } => {
+            "get a bundle from its author whose version is written like 1.2.3".to_owned()
+        }
+        DistrustError::RevokedKey { .. } => {
+            "get a newer bundle from its author, signed by a key that is not revoked".to_owned()
+        }
+        DistrustError::Expired { .. } => {
+            "get a newer bundle from its author, signed by a key that is trusted now".to_owned()
+        }
+        DistrustError::TooFewOwners { .. } => {
+            "another owner of a trusted key must sign it: host bundle sign FILE".to_owned()
+        }
+        DistrustError::OtherModules { .. } => {
+            format!(
+                "if that is meant, `host trust add` its key again with --module {}",
+                Shown(module)
+            )
+        }
+        DistrustError::BadSignature { .. } | DistrustError::OtherManifest { .. } => {
+            GET_AGAIN.to_owned()
+        }
+        _ => return None,
+    })
 }
 
 /// A file that is no sealed bundle, and no plain tar of a module for the reason of `error`.
@@ -205,7 +249,7 @@ fn metadata_file(error: &TaskError) -> Option<(String, &TaskName)> {
 
 /// Where the modules are that the one at `path` may need; usually they lie side by side.
 ///
-/// What a person named as such a place must be one: a module that is looked for elsewhere may be another.
+/// What a person typed as such a place must be one; what the settings say is looked at when a module is looked for.
 pub(crate) fn modulepath(
     context: &Context,
     path: &Path,
@@ -214,12 +258,6 @@ pub(crate) fn modulepath(
     let settings = &context.settings;
     if let Some(missing_one) = typed.iter().find(|path| !path.is_dir()) {
         return Err(not_there(missing_one).within("--modulepath cannot be used"));
-    }
-    if let Some(missing_one) = settings.modulepath.iter().find(|path| !path.is_dir()) {
-        let origin = settings.origin("modulepath");
-        return Err(
-            not_there(missing_one).within(format!("`modulepath` from {origin} cannot be used"))
-        );
     }
     let siblings = path.canonicalize().ok().filter(|path| path.is_dir());
     let siblings = siblings.and_then(|path| path.parent().map(Path::to_owned));

@@ -155,9 +155,16 @@ fn change(context: &Context, authors: &[Author]) -> Result<(TrustList, Vec<Added
     Ok((trust, changes))
 }
 
-/// What a person named: lines, standard input, or files; each text with what to say of it where several were named.
+/// What a person named: lines, standard input, or files; each text with what to say of it where it is in a file.
 fn texts_of(words: &[String]) -> Result<Vec<(Option<String>, String)>, Failure> {
-    let are_files = words.len() > 1 && words.iter().all(|word| Path::new(word).is_file());
+    let is_file = |word: &String| Path::new(word).is_file();
+    let is_algorithm = |word: &String| {
+        ["ssh-", "sk-", "ecdsa-"]
+            .iter()
+            .any(|algorithm| word.starts_with(algorithm))
+    };
+    // A line that the shell took apart has the name of an algorithm among its words.
+    let are_files = words.iter().any(is_file) && !words.iter().any(is_algorithm);
     if !are_files {
         return Ok(vec![(None, text_of(words)?)]);
     }

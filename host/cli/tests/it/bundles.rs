@@ -226,6 +226,53 @@ fn a_key_that_is_trusted_for_another_module_is_not_enough() {
     nothing_kept(&lab);
 }
 
+/// It was once advised to trust the key, revoked or not.
+#[test]
+fn what_was_decided_against_is_not_advised() {
+    let lab = Lab::new();
+    let bundle = trusted(&lab);
+    let list = lab.home().join("config/trust.json");
+    let trusting: Value = serde_json::from_slice(&fs::read(&list).unwrap()).unwrap();
+    let shown = lab.run(&["trust", "show", "--output", "json"]).exits(0);
+    let fingerprint = shown
+        .text()
+        .split('"')
+        .find(|word| word.starts_with("SHA256:"))
+        .unwrap()
+        .to_owned();
+    for (member, value, advice) in [
+        (
+            "revoked",
+            json!({"keys": [fingerprint]}),
+            "get a newer bundle from its author, signed by a key that is not revoked",
+        ),
+        (
+            "least",
+            json!({"demo": "9.0.0"}),
+            "get a newer bundle from its author",
+        ),
+        (
+            "threshold",
+            json!(2),
+            "another owner of a trusted key must sign it",
+        ),
+    ] {
+        let mut changed = trusting.clone();
+        changed[member] = value;
+        fs::write(&list, changed.to_string()).unwrap();
+        for command in [
+            &["run", &bundle][..],
+            &["run", &bundle, "--help"],
+            &["bundle", "verify", &bundle],
+        ] {
+            lab.run(command)
+                .exits(4)
+                .hints(advice)
+                .never_says("host trust add");
+        }
+    }
+}
+
 #[test]
 fn a_flipped_byte_anywhere_is_noticed_and_nothing_is_kept() {
     let lab = Lab::new();

@@ -396,6 +396,18 @@ fn what_runs_nothing_leaves_nothing() {
     let lab = Lab::new();
     let metadata = json!({"parameters": {"who": {"type": "String"}, "force": {"type": "Boolean", "default": false}}});
     let module = lab.module("demo").task("init.sh", TRUE, metadata).build();
+    let bundle = lab.path("demo.tar");
+    lab.run(&[
+        "bundle",
+        "pack",
+        &module,
+        "-o",
+        &bundle,
+        "--no-sign",
+        "--version",
+        "1.0.0",
+    ])
+    .exits(0);
     for (arguments, code, said) in [
         (&["nosuch"][..], 2, "there is no `nosuch`"),
         (&[&module, "nosheb"], 2, "no task `demo::nosheb`"),
@@ -428,8 +440,38 @@ fn what_runs_nothing_leaves_nothing() {
             2,
             "there is no `/nosuch`",
         ),
+        (
+            &[&module, "--limit", "wall=1s", "--limit", "wall=2s"],
+            2,
+            "limit `wall` is given twice",
+        ),
         (&[&module, "--help"], 0, ""),
         (&[&module, "demo", "--help"], 0, ""),
+        (
+            &[&module, "who=x", "force=abc"],
+            2,
+            "force  expects a Boolean",
+        ),
+        (&[&module, "who=x", "whom=y"], 2, "whom  is no parameter"),
+        (&[&module], 2, "who  expects a value"),
+        (&[&module, "who=x", "--noop"], 2, "--noop  is not supported"),
+        (
+            &[&module, "--input", "@/nonexist"],
+            2,
+            "there is no `/nonexist`",
+        ),
+        (&[&module, "--input", "{"], 2, "input is not JSON"),
+        (
+            &[&bundle, "--input", "@/nonexist"],
+            2,
+            "there is no `/nonexist`",
+        ),
+        (&[&bundle, "--input", "{"], 2, "input is not JSON"),
+        (
+            &[&bundle, "--force", "--input", "{"],
+            2,
+            "input is not JSON",
+        ),
     ] {
         lab.run(&[&["run"], arguments].concat())
             .exits(code)
@@ -443,6 +485,46 @@ fn what_runs_nothing_leaves_nothing() {
         .env("HOST_HOME", "/proc/nosuchdir")
         .run()
         .exits(0);
+}
+
+/// Input that comes through a pipe is there once.
+#[test]
+fn input_through_a_pipe_is_read_once() {
+    let lab = Lab::new();
+    let module = lab
+        .module("demo")
+        .task(
+            "init.sh",
+            "#!/bin/sh\ncat\n",
+            json!({"input_method": "stdin", "parameters": {"a": {"type": "Integer"}}}),
+        )
+        .build();
+    let script = "host=$1; printf '{\"a\": 1}' | \"$host\" run \"$2\" --input @/dev/stdin";
+    let ran = crate::lab::Host::by_shell(&lab, script, &[&module])
+        .run()
+        .exits(0);
+    assert!(ran.text().contains("\"a\": 1"), "{}", ran.text());
+}
+
+/// The whole module was once unpacked into a directory, which stayed where help was interrupted.
+#[test]
+fn help_that_is_killed_leaves_nothing() {
+    let lab = Lab::new();
+    let (place, pipe) = (lab.directory("temporary"), lab.path("pipe"));
+    let made = std::process::Command::new("/usr/bin/mkfifo")
+        .arg(&pipe)
+        .status();
+    assert!(made.unwrap().success());
+    let live = lab
+        .host(&["run", &pipe, "--help"])
+        .env("TMPDIR", &place)
+        .start();
+    // It is opened from this side when it is from the other.
+    let writer = fs::File::create(&pipe).unwrap();
+    live.signal(rustix::process::Signal::KILL);
+    live.end();
+    drop(writer);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
 }
 
 #[test]
@@ -496,15 +578,20 @@ fn help_behind_an_option_is_the_help_of_the_task() {
 }
 
 #[test]
-fn a_module_path_that_is_not_there_is_an_error() {
+fn a_module_path_that_is_not_there_is_an_error_where_it_is_needed() {
     let lab = Lab::new();
-    let module = lab.shell("true");
+    let module = lab
+        .module("demo")
+        .task("init.sh", TRUE, json!({"files": ["shared/files/x"]}))
+        .file("metadata.json", r#"{"name": "a-demo", "version": "1.0.0"}"#)
+        .build();
     for command in [&["run"][..], &["bundle", "show"], &["bundle", "pack"]] {
         lab.host(&[command, &[module.as_str()]].concat())
             .env("HOST_MODULEPATH", "/nosuch")
             .run()
             .exits(2)
-            .says(&["HOST_MODULEPATH", "there is no `/nosuch`"]);
+            .says(&["`/nosuch`, where other modules are looked for, is no directory"])
+            .hints("host config show");
     }
 }
 

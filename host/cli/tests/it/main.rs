@@ -36,3 +36,5 @@ mod secrets;
 mod terminal;
 mod transcripts;
 mod walls;
+mod wording;
+mod words;

@@ -70,6 +70,36 @@ fn files_of_other_modules_are_found_on_the_module_path() {
     assert_eq!(lab.record(&[&module])["value"]["_output"], "from beside\n");
 }
 
+/// Such a setting once stopped every run.
+#[test]
+fn a_module_path_that_is_not_there_matters_when_a_module_is_looked_for() {
+    let lab = Lab::new();
+    let alone = lab.shell("echo done");
+    let needy = lab
+        .module("needy")
+        .task(
+            "init.sh",
+            "#!/bin/sh\n",
+            json!({"files": ["shared/files/x"]}),
+        )
+        .build();
+    lab.write("modules/shared/files/x", "from beside\n");
+    let with = |module: &str| {
+        lab.host(&["run", module])
+            .env("HOST_MODULEPATH", "/nonexist")
+            .run()
+    };
+    with(&alone).exits(0);
+    with(&needy)
+        .exits(2)
+        .says(&["`/nonexist`, where other modules are looked for, is no directory"])
+        .hints("host config show");
+    lab.write("home/config/config.toml", "modulepath = [\"modules\"]\n");
+    lab.run(&["run", &alone])
+        .exits(2)
+        .says(&["setting `modulepath` cannot be used: `modules` is not absolute"]);
+}
+
 #[test]
 fn a_file_that_the_module_does_not_have_is_named() {
     let lab = Lab::new();

@@ -425,10 +425,14 @@ fn a_limit_of_the_bundle_that_cannot_be_imposed_is_said_to_be_the_bundles() {
         .module("demo")
         .task("init.sh", "#!/bin/sh\n", metadata)
         .build();
-    let ran = lab.run(&["run", &module]);
-    if ran.code() == 0 {
+    let ran = lab.run(&["--output", "json", "run", &module]);
+    // Root imposes it, and a user whose control groups were handed over does too.
+    if crate::lab::is_root() || ran.code() == 0 {
+        assert_eq!(ran.record()["walls"]["memory"], "control group");
+        assert_eq!(lab.journal()[0]["limits"]["memory"], "64MiB");
         return;
     }
+    let ran = lab.run(&["run", &module]);
     ran.exits(7)
         .hints("the bundle asks for the limit `memory`")
         .hints("run as root");
@@ -459,4 +463,48 @@ fn a_reader_that_goes_away_does_not_stop_the_run_from_being_recorded() {
         .exits(0);
     assert_eq!(lab.events(), ["intended", "finished"]);
     assert_eq!(lab.journal()[1]["record"]["status"], "success");
+}
+
+/// Letters were once broken wherever a piece of the output ended.
+#[test]
+fn letters_are_whole_in_the_events_of_a_long_output() {
+    let lab = Lab::new();
+    let module =
+        lab.python("import sys\nsys.stdout.write('aé€😀' * 5000)\nsys.stderr.write('😀' * 5000)");
+    let ran = lab.run(&["--output", "jsonl", "run", &module]).exits(0);
+    let text = ran.text();
+    let events = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    for event in events.filter(|event| event["event"] == "output") {
+        let stream = match event["stream"].as_str() {
+            Some("stdout") => &mut stdout,
+            _ => &mut stderr,
+        };
+        stream.push_str(event["text"].as_str().unwrap());
+    }
+    assert!(stdout == "aé€😀".repeat(5000) && stderr == "😀".repeat(5000));
+}
+
+/// Our line once stood behind the task's last one.
+#[test]
+fn a_line_without_an_end_is_ended_where_both_streams_are_one_pipe() {
+    let lab = Lab::new();
+    let module = lab.shell("printf half");
+    let ran = crate::lab::Host::by_shell(&lab, "\"$@\" 2>&1", &["run", &module])
+        .run()
+        .exits(0);
+    assert!(ran.text().contains("half\nok  demo"), "{}", ran.text());
+    assert_eq!(lab.run(&["run", &module]).exits(0).text(), "half");
+}
+
+#[test]
+fn the_reason_of_a_result_that_cannot_be_read_is_said_whatever_the_exit_code() {
+    let lab = Lab::new();
+    let module = lab.shell("echo '{\"a\": NaN}'; exit 3");
+    lab.run(&["run", &module]).exits(1).says(&[
+        "exited with 3",
+        "    its result cannot be read: not JSON at line 1",
+    ]);
 }

@@ -79,7 +79,7 @@ impl Shape {
             Self::UnixConnect(path) => Capability::UnixConnect(path.fill(values)?),
             Self::Env(name) => Capability::Env(name.fill(
                 values,
-                "a variable name that begins with neither `PT_` nor `HOST_`",
+                "a variable name that a run may have: `PT_` and `HOST_` are for host alone",
                 read_variable,
             )?),
             Self::Secret(name) => {

@@ -349,7 +349,7 @@ fn no_variable_of_the_input_can_be_asked_for() {
         );
         assert_eq!(
             fill("env:${x}", &one(name)).unwrap_err().to_string(),
-            "the value of `x` is not a variable name that begins with neither `PT_` nor `HOST_`"
+            "the value of `x` is not a variable name that a run may have: `PT_` and `HOST_` are for host alone"
         );
     }
     for name in ["PT", "HOST", "PATH", "pt_x", "APT_X"] {

@@ -135,11 +135,11 @@ fn every_bad_item_is_named_by_its_place() {
         ),
         (
             json!({"limits": {"walls": "1s"}}),
-            "`extensions.host.limits.walls` is not a limit",
+            "`extensions.host.limits.walls` cannot be used",
         ),
         (
             json!({"limits": {"wall": "soon"}}),
-            "`extensions.host.limits.wall` is not a limit",
+            "`extensions.host.limits.wall` cannot be used",
         ),
         (
             json!({"limits": {"wall": true}}),

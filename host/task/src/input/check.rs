@@ -180,12 +180,14 @@ fn check_parameter(
         (Given::Texts(texts), Some(data_type)) => {
             match coerce::typed(&texts, data_type, aliases) {
                 // What fits need not be asked again; undef makes way for a default, where there is one.
-                Some(Reading::Fits(value)) if !value.is_null() => return Ok(Some(value)),
+                Some(Reading::Fits(value)) if !value.is_null() => {
+                    return once(&texts, value, parameter.sensitive).map(Some);
+                }
                 Some(Reading::Fits(value) | Reading::Likeliest(value)) => Some(value),
                 None => return Err(vec![REPEATED.to_owned()]),
             }
         }
-        (Given::Texts(texts), None) => Some(untyped(&texts)?),
+        (Given::Texts(texts), None) => Some(untyped(&texts, parameter.sensitive)?),
     };
     let (value, origin) = match (given, &parameter.default) {
         (None | Some(Value::Null), Some(default)) => (default.clone(), OF_DEFAULT),
@@ -216,7 +218,7 @@ fn check_undeclared(raw: &RawInput, problems: &mut Problems) -> BTreeMap<Paramet
         let value = match raw.given(name) {
             Given::Nothing => continue,
             Given::Json(value) => Ok(value.clone()),
-            Given::Texts(texts) => untyped(&texts),
+            Given::Texts(texts) => untyped(&texts, false),
             Given::Conflict => Err(vec![REPEATED.to_owned()]),
         };
         match value {
@@ -235,10 +237,19 @@ fn check_undeclared(raw: &RawInput, problems: &mut Problems) -> BTreeMap<Paramet
     values
 }
 
-fn untyped(texts: &[&str]) -> Result<Value, Vec<String>> {
+fn untyped(texts: &[&str], sensitive: bool) -> Result<Value, Vec<String>> {
     match texts {
-        [text] => Ok(coerce::untyped(text)),
+        [text] => once(texts, coerce::untyped(text), sensitive),
         _ => Err(vec![REPEATED.to_owned()]),
+    }
+}
+
+/// The value, unless a key stands twice in what it was read from: one of the two would be lost.
+fn once(texts: &[&str], value: Value, sensitive: bool) -> Result<Value, Vec<String>> {
+    match coerce::repeated_key(texts, &value) {
+        None => Ok(value),
+        Some(_) if sensitive => Err(vec!["has a key twice".to_owned()]),
+        Some(key) => Err(vec![format!("has the key `{}` twice", Shown(&key))]),
     }
 }
 

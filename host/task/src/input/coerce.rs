@@ -26,6 +26,21 @@ pub(super) fn untyped(text: &str) -> Value {
     plain(text).unwrap_or_else(|| text.into())
 }
 
+/// A key that stands twice in one of `texts`, where that was read as JSON for `value`.
+pub(super) fn repeated_key(texts: &[&str], value: &Value) -> Option<String> {
+    let is_read = |index: usize, text: &str| {
+        let is_part =
+            |read: &Value| read == value || value.get(index).is_some_and(|element| element == read);
+        text.trim_start().starts_with(['{', '[']) && spelled(text).as_ref().is_some_and(is_part)
+    };
+    let read = texts
+        .iter()
+        .enumerate()
+        .filter(|(index, text)| is_read(*index, text));
+    read.into_iter()
+        .find_map(|(_, text)| json::repeated_key(text))
+}
+
 /// What texts mean for a type.
 pub(super) enum Reading {
     /// A value that the type accepts.

@@ -85,12 +85,13 @@ impl RawInput {
         let (name, value) = match name.strip_suffix(':') {
             None => (name, Assigned::Text(text.to_owned())),
             Some(name) => {
-                let value = json::read(text.as_bytes(), INPUT_BYTES_MAX).map_err(|source| {
-                    RawInputError::Value {
-                        name: Shown(name).to_string(),
-                        source,
-                    }
-                })?;
+                let value =
+                    json::read_typed(text.as_bytes(), INPUT_BYTES_MAX).map_err(|source| {
+                        RawInputError::Value {
+                            name: Shown(name).to_string(),
+                            source,
+                        }
+                    })?;
                 (name, Assigned::Json(value))
             }
         };

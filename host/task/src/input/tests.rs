@@ -417,6 +417,14 @@ fn what_is_not_input_is_refused_without_its_value() {
         ("=hunter2", "`` is not `name=value`"),
         (":=1", "`:` is not `name=value`"),
         ("x:=hunter2", "value of `x` is not readable"),
+        (
+            "x:={\"$serde_json::private::Number\": \"1\"}",
+            "value of `x` is not readable",
+        ),
+        (
+            "x:={\"hunter2\": 1, \"hunter2\": 2}",
+            "value of `x` is not readable",
+        ),
     ];
     for (argument, wanted) in cases {
         assert_eq!(
@@ -430,6 +438,10 @@ fn what_is_not_input_is_refused_without_its_value() {
     for (text, wanted) in [
         ("[1]", "input is not a JSON object"),
         ("hunter2", "input is not readable"),
+        (
+            "{\"a\": {\"$serde_json::private::Number\": \"1\"}}",
+            "input is not readable",
+        ),
     ] {
         assert_eq!(
             RawInput::default()
@@ -441,6 +453,27 @@ fn what_is_not_input_is_refused_without_its_value() {
     }
     let deep = format!("{{\"x\": {}{}}}", "[".repeat(32), "]".repeat(32));
     assert!(RawInput::default().read_object(deep.as_bytes()).is_err());
+}
+
+/// The last one once won without a word.
+#[test]
+fn a_key_that_stands_twice_is_refused_where_a_text_is_read_as_json() {
+    let twice = r#"h={"a": 1, "b": [{"c": 1, "c": 2}]}"#;
+    let refused = Err("h  has the key `c` twice".to_owned());
+    assert_eq!(check(&task(""), &raw(&[twice])), refused);
+    let declares = |data_type: &str, more: &str| {
+        task(&format!(
+            r#"{{"parameters": {{"h": {{"type": "{data_type}"{more}}}}}}}"#
+        ))
+    };
+    assert_eq!(check(&declares("Hash", ""), &raw(&[twice])), refused);
+    assert_eq!(check(&declares("Array[Hash]", ""), &raw(&[twice])), refused);
+    assert_eq!(
+        check(&declares("Hash", r#", "sensitive": true"#), &raw(&[twice])),
+        Err("h  has a key twice".to_owned())
+    );
+    assert!(check(&declares("String", ""), &raw(&[twice])).is_ok());
+    assert!(check(&declares("Array[String]", ""), &raw(&[twice])).is_ok());
 }
 
 #[test]

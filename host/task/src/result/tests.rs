@@ -142,6 +142,27 @@ fn an_object_that_cannot_be_read_fails_the_run_and_is_kept() {
     }
 }
 
+/// Such an object was once taken for a number, and its error or its members were lost.
+#[test]
+fn an_object_with_the_parsers_own_key_fails_the_run() {
+    for text in [
+        r#"{"$serde_json::private::Number": "12"}"#,
+        r#"{"$serde_json::private::Number": "x"}"#,
+        r#"{"a": [{"\u0024serde_json::private::Number": "12"}]}"#,
+    ] {
+        let result = read(text, "", 0);
+        let msg = result.error.expect("an error").msg;
+        assert_eq!(
+            msg,
+            "The task's result cannot be read: a key is `$serde_json::private::Number`, which no object may have",
+            "{text}"
+        );
+        assert_eq!(result.value.get("_output"), Some(&Value::from(text)));
+    }
+    let text = r#"{"a": "$serde_json::private::Number"}"#;
+    assert!(read(text, "", 0).success);
+}
+
 #[test]
 fn what_other_runners_read_is_read() {
     let nested = format!("{{\"a\": {}{}}}", "[".repeat(99), "]".repeat(99));

@@ -25,6 +25,8 @@ pub(super) struct Matcher<'a> {
     pub(super) aliases: &'a TypeAliases,
     depth: u32,
     steps: usize,
+    /// Whether it was a pattern that could not be paid for.
+    is_spent_by_pattern: bool,
 }
 
 impl<'a> Matcher<'a> {
@@ -33,6 +35,7 @@ impl<'a> Matcher<'a> {
             aliases,
             depth: 0,
             steps: 0,
+            is_spent_by_pattern: false,
         }
     }
 
@@ -62,6 +65,11 @@ impl<'a> Matcher<'a> {
     /// Whether a limit was passed.
     pub(super) fn is_exhausted(&self) -> bool {
         self.steps >= STEPS_MAX
+    }
+
+    /// Whether a limit was passed because a pattern costs too much to match.
+    pub(super) fn is_spent_by_pattern(&self) -> bool {
+        self.is_spent_by_pattern
     }
 
     /// Whether the value is an instance of the type.
@@ -156,7 +164,9 @@ impl<'a> Matcher<'a> {
         let Ok(compiled) = self.aliases.patterns().compiled(pattern) else {
             return false;
         };
-        self.may_take(compiled.steps(text)) && compiled.is_match(text)
+        let may_match = self.may_take(compiled.steps(text));
+        self.is_spent_by_pattern |= !may_match;
+        may_match && compiled.is_match(text)
     }
 
     /// Without an element type everything one can iterate over, else only lists of such elements.

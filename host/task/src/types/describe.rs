@@ -66,6 +66,8 @@ pub(super) enum Flaw<'a> {
     MissingKey(String),
     UnknownKey(String),
     TooMuch,
+    /// A pattern costs too much to be matched against so much text.
+    PatternCost,
 }
 
 /// Says why the value is not an instance of the type, which it is known not to be.
@@ -238,7 +240,9 @@ impl<'a> Describer<'a> {
         if self.matcher.accepts(wanted, value) {
             return Vec::new();
         }
-        let flaw = if self.matcher.is_exhausted() {
+        let flaw = if self.matcher.is_spent_by_pattern() {
+            Flaw::PatternCost
+        } else if self.matcher.is_exhausted() {
             Flaw::TooMuch
         } else {
             Flaw::Type {

@@ -172,13 +172,13 @@ pub enum PatternError {
         reason: String,
     },
     /// The compiled pattern would take too much memory together with the others.
-    #[error("the patterns need more than {max_bytes} bytes together, once compiled")]
+    #[error("the patterns need more than {} together, once compiled", mebibytes(*.max_bytes))]
     TooMuch {
         /// The limit.
         max_bytes: usize,
     },
     /// The compiled pattern would take too much memory.
-    #[error("pattern needs more than {max_bytes} bytes once compiled")]
+    #[error("pattern needs more than {} once compiled", mebibytes(*.max_bytes))]
     TooLarge {
         /// The limit.
         max_bytes: usize,
@@ -234,4 +234,9 @@ pub struct TooManyAliases {
     pub aliases_max: usize,
     /// How many parts their types may have together.
     pub parts_max: usize,
+}
+
+/// A limit as people say it.
+fn mebibytes(bytes: usize) -> String {
+    format!("{} MiB", bytes >> 20)
 }

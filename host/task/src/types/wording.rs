@@ -103,6 +103,9 @@ impl Wording<'_> {
             Flaw::MissingKey(key) => format!("expects a value for key '{key}'"),
             Flaw::UnknownKey(_) if self.sensitive => "has an unrecognized key".to_owned(),
             Flaw::UnknownKey(key) => format!("unrecognized key '{}'", cut(key, VALUE_CHARS_MAX)),
+            Flaw::PatternCost => {
+                "cannot be matched: its pattern costs too much for so much text".to_owned()
+            }
             Flaw::TooMuch => "is too deep or too large to be checked".to_owned(),
         };
         self.begin(&finding.path, &text)

@@ -1,8 +1,8 @@
 //! A file that appears whole under its name, or not at all.
 //!
-//! Until it is put in its place it has no name, so that nothing of it is left whatever ends us. Where the file
-//! system has no files without names, it lies beside its place under a name of its own, which is gone again when
-//! anything fails.
+//! Until it is put in its place it has no name, so that nothing of it is left when we are ended before that. Where the
+//! file system has no files without names, and for the moment in which another file is replaced, it lies beside its
+//! place under a name of its own. That is gone again when anything fails, but not when we are killed just then.
 
 use std::fs::{File, Permissions};
 use std::io;

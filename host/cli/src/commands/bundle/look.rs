@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use host_bundle::{BUNDLE_BYTES_MAX, FileEntry, FileSink, Manifest, OVERLAY_PATH, OpenBundleError};
 use host_core::Digest;
@@ -30,13 +30,13 @@ const PIPE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX + (32 << 20);
 
 /// A bundle whose front has been read.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Where it was found, printable.
     pub(super) name: String,
     /// Whether it was sealed by someone; not so a directory or a plain tar, which was sealed here, just now.
-    pub(super) is_sealed: bool,
+    pub(crate) is_sealed: bool,
     /// What its manifest claims.
-    pub(super) manifest: Manifest,
+    pub(crate) manifest: Manifest,
     /// The exact bytes that signatures cover.
     pub(super) manifest_bytes: Vec<u8>,
     /// Its id.
@@ -48,9 +48,9 @@ pub(super) struct Look {
 
 /// What is in a bundle, all of it as the manifest says.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// Its tasks.
-    pub(super) module: Module,
+    pub(crate) module: Module,
     /// The texts that were asked for, by path.
     pub(super) texts: BTreeMap<String, Vec<u8>>,
 }
@@ -58,9 +58,18 @@ pub(super) struct Contents {
 impl Look {
     /// Opens what a person named.
     pub(super) fn at(context: &Context, path: &Path) -> Result<Self, Failure> {
+        Self::beside(context, path, &[])
+    }
+
+    /// The same where other modules lie in directories that were named besides.
+    pub(crate) fn beside(
+        context: &Context,
+        path: &Path,
+        modulepath: &[PathBuf],
+    ) -> Result<Self, Failure> {
         let metadata = std::fs::metadata(path).map_err(|error| unread(path, &error))?;
         if metadata.is_dir() {
-            let sealed = seal_directory(context, path)?;
+            let sealed = seal_directory(context, path, modulepath)?;
             return Self::of_file(path, sealed, false);
         }
         let file = File::open(path).map_err(|error| unread(path, &error))?;
@@ -71,7 +80,7 @@ impl Look {
         };
         match host_bundle::open(&file) {
             Err(OpenBundleError::NotABundle(_)) => {
-                Self::of_file(path, seal_plain(context, path, &file)?, false)
+                Self::of_file(path, seal_plain(context, path, &file, modulepath)?, false)
             }
             _ => Self::of_file(path, file, true),
         }
@@ -93,7 +102,7 @@ impl Look {
     }
 
     /// Reads every byte, and keeps what the tasks say of themselves and the texts at `also`.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         context: &Context,
         also: &BTreeSet<&str>,
@@ -202,8 +211,8 @@ fn spooled(path: &Path, pipe: &File) -> Result<File, Failure> {
 }
 
 /// Seals a module's directory as `host run` would, into a file without a name.
-fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
-    let options = own_run(context, path)?;
+fn seal_directory(context: &Context, path: &Path, typed: &[PathBuf]) -> Result<File, Failure> {
+    let options = own_run(context, path, typed)?;
     let file = nameless()?;
     let mut writer = BufWriter::new(&file);
     host_node::seal_directory(path, &options, &mut writer)
@@ -212,18 +221,23 @@ fn seal_directory(context: &Context, path: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-fn own_run(context: &Context, path: &Path) -> Result<SealOptions, Failure> {
+fn own_run(context: &Context, path: &Path, typed: &[PathBuf]) -> Result<SealOptions, Failure> {
     Ok(SealOptions {
         for_own_run: true,
-        modulepath: modulepath(context, path, &[])?,
+        modulepath: modulepath(context, path, typed)?,
         ..SealOptions::default()
     })
 }
 
 /// Seals a plain tar as `host run` would, into a file without a name.
-fn seal_plain(context: &Context, path: &Path, file: &File) -> Result<File, Failure> {
+fn seal_plain(
+    context: &Context,
+    path: &Path,
+    file: &File,
+    typed: &[PathBuf],
+) -> Result<File, Failure> {
     rewind(path, file)?;
-    let options = own_run(context, path)?;
+    let options = own_run(context, path, typed)?;
     let sealed = nameless()?;
     let mut writer = BufWriter::new(&sealed);
     host_node::seal_plain_tar(path, file, &options, &mut writer)

@@ -6,7 +6,7 @@ pub(crate) mod columns;
 
 mod draft;
 
-mod look;
+pub(crate) mod look;
 mod seals;
 
 pub(crate) mod card;
@@ -28,7 +28,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 pub(crate) use draft::{sync_parent, unwritten};
-pub(crate) use seals::scope;
+pub(crate) use seals::{scope, verdict};
 
 /// Seal modules into bundles, look into them, sign and verify them
 #[derive(Debug, Subcommand)]

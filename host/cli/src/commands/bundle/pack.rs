@@ -47,7 +47,8 @@ pub(crate) struct PackArgs {
     module: PathBuf,
 
     /// Where to write the bundle: a file, a directory, or - for a pipe [default: MODULE-VERSION.tar]
-    #[arg(short = 'o', value_name = "FILE")]
+    // Who types --out is not to be sent to --output, which is something else.
+    #[arg(short = 'o', alias = "out", value_name = "FILE")]
     file: Option<PathBuf>,
 
     /// The module's version, if its metadata.json states none or another one is meant

@@ -57,7 +57,7 @@ pub(super) fn seals(look: &Look, trust: &TrustList, now_unix: u64) -> Vec<Seal> 
 }
 
 /// What the trust list says of the bundle as a whole.
-pub(super) fn verdict(
+pub(crate) fn verdict(
     look: &Look,
     trust: &TrustList,
     now_unix: u64,

@@ -133,11 +133,13 @@ fn choose<'k>(keys: &'k [PublicKey], name: Option<&str>) -> Result<&'k PublicKey
     match (meant.as_slice(), name) {
         ([key], _) => Ok(key),
         ([], Some(name)) => Err(Failure::usage(format!(
-            "ssh-agent has no Ed25519 key `{}`",
+            "ssh-agent has no key `{}` that can sign: only Ed25519 keys can",
             Shown(name)
         ))
         .details(lines(&keys.iter().collect::<Vec<_>>()))
-        .hint("add it with `ssh-add FILE`")),
+        .hint(
+            "`ssh-add -l` shows what it holds, and of which type; add a key with `ssh-add FILE`",
+        )),
         ([], None) => Err(Failure::usage(
             "there is no key to sign with: ssh-agent holds no Ed25519 key",
         )
@@ -185,7 +187,7 @@ mod tests {
             (
                 &keys[..],
                 Some("eve"),
-                Err("ssh-agent has no Ed25519 key `eve`"),
+                Err("ssh-agent has no key `eve` that can sign: only Ed25519 keys can"),
             ),
             (
                 &keys[..0],

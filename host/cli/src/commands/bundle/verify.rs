@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::app::Context;
 use crate::clock;
 use crate::commands::patience::Patient;
-use crate::commands::source::{damaged, other_format, unopened, unread};
+use crate::commands::source::{advice, damaged, other_format, unopened, unread};
 use crate::commands::trust;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -117,17 +117,13 @@ fn distrusted(path: &Path, error: &VerifyBundleError, signatures: &[String]) -> 
     };
     let failure = Failure::new(Exit::Untrusted, source.as_ref()).within(sentence);
     let hint = match source.as_ref() {
-        DistrustError::UnknownKeys { .. } => trust_hint(module, signatures),
-        DistrustError::Unsigned => "ask its author to sign it: host bundle sign FILE".to_owned(),
-        DistrustError::BadSignature { .. } => {
-            "get the bundle again from whoever sealed it".to_owned()
+        DistrustError::UnknownKeys { .. } => Some(trust_hint(module, signatures)),
+        DistrustError::Unsigned => {
+            Some("ask its author to sign it: host bundle sign FILE".to_owned())
         }
-        DistrustError::OtherModules { .. } => {
-            format!("if that is meant, `host trust add` its key again with --module {module}")
-        }
-        _ => return failure,
+        error => advice(module, error),
     };
-    failure.hint(hint)
+    Failure { hint, ..failure }
 }
 
 /// How to trust the keys that signed; only after asking their owners.

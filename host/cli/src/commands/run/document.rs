@@ -1,8 +1,8 @@
 //! Reads what `--input` gives as one JSON text, from JSON or YAML.
 //!
 //! Nothing is guessed: a key that stands twice is refused, and so is a number with a leading zero, which is most often a
-//! file mode whose author did not think of a number at all. Other numbers keep their text. No message repeats a value,
-//! as it may be a secret.
+//! file mode whose author did not think of a number at all. Other numbers lose no digit; exponents are written as `e+N`.
+//! No message repeats a value, as it may be a secret.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,7 +29,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
     };
     let text = String::from_utf8(bytes).map_err(|_| Failure::usage("input is not UTF-8"))?;
     let node: Node =
-        serde_saphyr::from_str(&text).map_err(|error| fault(&error, json_error.as_ref()))?;
+        serde_saphyr::from_str(&text).map_err(|error| fault(&error, &text, json_error.as_ref()))?;
     let value = node.value(&text)?;
     serde_json::to_vec(&value).map_err(|error| Failure::new(Exit::Usage, &error))
 }
@@ -50,10 +50,21 @@ fn twice(key: &str) -> Failure {
 }
 
 /// Why the text is no YAML; where it begins like JSON, why it is no JSON.
-fn fault(error: &serde_saphyr::Error, json_error: Option<&serde_json::Error>) -> Failure {
+fn fault(
+    error: &serde_saphyr::Error,
+    text: &str,
+    json_error: Option<&serde_json::Error>,
+) -> Failure {
     if let serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } = error.without_snippet()
     {
         return twice(key);
+    }
+    if let Some(place) = error.location().filter(|place| is_endless(text, place)) {
+        return Failure::usage(format!(
+            "input has a number that JSON does not have: {}",
+            Place(&place)
+        ))
+        .hint("put it in quotes if it is a text");
     }
     if let Some(error) = json_error {
         let (line, column) = (error.line(), error.column());
@@ -64,6 +75,23 @@ fn fault(error: &serde_saphyr::Error, json_error: Option<&serde_json::Error>) ->
         "input is neither JSON nor YAML{}",
         place.unwrap_or_default()
     ))
+}
+
+/// Whether an infinite number, or one that is none, is written at a place.
+fn is_endless(text: &str, place: &Location) -> bool {
+    let before = |number: u64| {
+        usize::try_from(number)
+            .unwrap_or_default()
+            .saturating_sub(1)
+    };
+    let line = text.lines().nth(before(place.line()));
+    let rest: String = line
+        .unwrap_or_default()
+        .chars()
+        .skip(before(place.column()))
+        .collect();
+    let number = rest.trim_start_matches(['-', '+']).to_ascii_lowercase();
+    number.starts_with(".inf") || number.starts_with(".nan")
 }
 
 struct Place<'l>(&'l Location);
@@ -338,6 +366,18 @@ mod tests {
                 "input is not JSON: line 2, column 13",
             ),
             ("a: [hunter2", "input is neither JSON nor YAML: line 1"),
+            (
+                "f: .inf",
+                "input has a number that JSON does not have: line 1, column 4",
+            ),
+            (
+                "a: 1\nb: [-.Inf]",
+                "input has a number that JSON does not have: line 2, column 5",
+            ),
+            (
+                "{a: .NaN}",
+                "input has a number that JSON does not have: line 1, column 5",
+            ),
         ] {
             let found = value(text);
             assert!(

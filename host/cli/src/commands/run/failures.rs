@@ -1,10 +1,11 @@
 //! What can go wrong between an opened bundle and the start of a run, as messages with exit codes and advice.
 
 use host_core::{FillError, Shown};
-use host_node::{Loaded, PlanError};
+use host_node::PlanError;
 use host_task::{FillAsksError, FindTaskError, Module, SelectError, TaskDefinition};
 
 use super::help::task_lines;
+use super::scan::Named;
 use crate::app::Context;
 use crate::commands::source::broken;
 use crate::exit::Exit;
@@ -13,26 +14,47 @@ use crate::usage;
 use crate::wording::shown;
 
 /// A task that is not there, or cannot be used.
-pub(super) fn find_failure(error: &FindTaskError, module: &Module) -> Failure {
-    match error {
-        FindTaskError::Broken(error) => broken(error),
+pub(super) fn find_failure(error: &FindTaskError, module: &Module, named: &Named) -> Failure {
+    let failure = match error {
+        FindTaskError::Broken(error) => return broken(error),
         FindTaskError::NoDefault { .. } => Failure::new(Exit::Usage, error)
             .details(task_lines(module))
             .hint("name one of them behind the bundle"),
         _ => Failure::new(Exit::Usage, error).details(task_lines(module)),
+    };
+    match misread(named) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
+}
+
+/// How an option before the task may have made another word the task than was meant.
+fn misread(named: &Named) -> Option<String> {
+    if let (Some(switch), Some(word)) = (&named.switch, &named.task) {
+        let (switch, word) = (Shown(switch), Shown(word));
+        return Some(format!("a value of `{switch}` is written {switch}={word}"));
+    }
+    let option = named.before_task.first()?;
+    let taken = format!(
+        "`{}` was taken for an option of the task",
+        Shown(&option.flag)
+    );
+    Some(match &option.value {
+        Some(value) => format!("{taken}, and `{}` for its value", Shown(value)),
+        None => taken,
+    })
 }
 
 /// A task, an input or a limit that does not fit; `again` is `host run` with the bundle.
 pub(super) fn plan_failure(
     context: &Context,
     error: &PlanError,
-    loaded: &Loaded,
+    module: &Module,
     again: &str,
 ) -> Failure {
     let failure = Failure::new(Exit::Usage, error);
     match error {
-        PlanError::Find(error) => find_failure(error, &loaded.module),
+        PlanError::Find(error) => find_failure(error, module, &Named::default()),
         PlanError::Select(SelectError::NoSuitable { .. }) => {
             let config = context.settings.places.config.join("config.toml");
             failure.hint(format!(

@@ -1,9 +1,10 @@
 //! Help of a bundle and of its tasks: what they are for, their parameters, and what they ask for.
 
+use host_bundle::Manifest;
 use host_core::{Origin, Shown};
-use host_node::Loaded;
 use host_task::types::TypeAliases;
 use host_task::{FindTaskError, Module, Parameter, ParameterType, TaskDefinition};
+use host_trust::SignedBy;
 use serde_json::{Value, json};
 
 use super::failures::find_failure;
@@ -17,9 +18,24 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint, Printer};
 
+/// What help is about.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    /// The tasks.
+    pub(super) module: &'a Module,
+    /// What the bundle says of itself.
+    pub(super) manifest: &'a Manifest,
+    /// The signatures that count.
+    pub(super) signers: &'a [SignedBy],
+}
+
 /// Prints help of the task that was named, or of the whole bundle.
-pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result<Exit, Failure> {
-    let module = &loaded.module;
+pub(super) fn print(
+    context: &Context,
+    subject: &Subject<'_>,
+    named: &Named,
+) -> Result<Exit, Failure> {
+    let module = subject.module;
     let task = match &named.task {
         Some(text) => Some(module.find(text)),
         // A bundle with one task is that task, whether or not it can be used.
@@ -29,9 +45,9 @@ pub(super) fn print(context: &Context, loaded: &Loaded, named: &Named) -> Result
         None => None,
     };
     match task {
-        None => print_module(context, loaded),
-        Some(Ok(task)) => print_task(context, loaded, task),
-        Some(Err(error)) => return Err(find_failure(&error, module)),
+        None => print_module(context, subject),
+        Some(Ok(task)) => print_task(context, subject, task),
+        Some(Err(error)) => return Err(find_failure(&error, module, named)),
     }
     Ok(Exit::Done)
 }
@@ -61,14 +77,14 @@ pub(super) fn task_lines(module: &Module) -> Vec<String> {
     tasks.into_iter().map(line).chain(broken).collect()
 }
 
-fn print_module(context: &Context, loaded: &Loaded) {
+fn print_module(context: &Context, subject: &Subject<'_>) {
     let printer = context.printer;
-    let manifest = loaded.bundle.manifest();
+    let manifest = subject.manifest;
     if printer.mode() != OutputMode::Human {
-        let tasks: Vec<Value> = loaded
+        let tasks: Vec<Value> = subject
             .module
             .listed()
-            .map(|task| task_json(task, loaded.module.aliases()))
+            .map(|task| task_json(task, subject.module.aliases()))
             .collect();
         printer.json(
             &json!({"module": manifest.module(), "version": manifest.version(), "tasks": tasks}),
@@ -82,16 +98,16 @@ fn print_module(context: &Context, loaded: &Loaded) {
     ));
     printer.line("");
     printer.line("tasks:");
-    task_lines(&loaded.module)
+    task_lines(subject.module)
         .iter()
         .for_each(|line| printer.line(&format!("  {line}")));
     printer.line("");
     printer.line("host run BUNDLE TASK --help shows the parameters of one");
 }
 
-fn print_task(context: &Context, loaded: &Loaded, task: &TaskDefinition) {
+fn print_task(context: &Context, subject: &Subject<'_>, task: &TaskDefinition) {
     let printer = context.printer;
-    let aliases = loaded.module.aliases();
+    let aliases = subject.module.aliases();
     if printer.mode() != OutputMode::Human {
         printer.json(&task_json(task, aliases));
         return;
@@ -107,7 +123,7 @@ fn print_task(context: &Context, loaded: &Loaded, task: &TaskDefinition) {
     print_parameters(printer, task, aliases);
     print_asks(printer, task);
     printer.line("");
-    printer.line(&traits(context, loaded, task));
+    printer.line(&traits(context, subject, task));
     task.lints(aliases)
         .iter()
         .for_each(|lint| printer.note(&format!("note: {lint}")));
@@ -207,7 +223,7 @@ fn print_asks(printer: Printer, task: &TaskDefinition) {
 }
 
 /// One line that says how the task runs and who signed it.
-fn traits(context: &Context, loaded: &Loaded, task: &TaskDefinition) -> String {
+fn traits(context: &Context, subject: &Subject<'_>, task: &TaskDefinition) -> String {
     let mut traits = Vec::new();
     traits.push(
         if task.metadata.supports_noop {
@@ -227,9 +243,8 @@ fn traits(context: &Context, loaded: &Loaded, task: &TaskDefinition) -> String {
     if task.asks.exclusive {
         traits.push("one run at a time".to_owned());
     }
-    let signers: Vec<String> = loaded
-        .bundle
-        .signers()
+    let signers: Vec<String> = subject
+        .signers
         .iter()
         .map(|signed| signed.owner.to_string())
         .collect();

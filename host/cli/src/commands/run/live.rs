@@ -14,6 +14,7 @@ use rustix::time::Timespec;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::letters::Letters;
 use crate::app::Context;
 use crate::clock::stopwatch;
 use crate::exit::Exit;
@@ -188,6 +189,9 @@ struct View {
     glyphs: Cycle<slice::Iter<'static, &'static str>>,
     name: String,
     piece: Vec<u8>,
+    /// Of standard output and of standard error, where they are shown as text.
+    stdout_letters: Letters,
+    stderr_letters: Letters,
     ended_line: bool,
 }
 
@@ -202,6 +206,8 @@ impl View {
             glyphs: SPINNER.iter().cycle(),
             name: plan.task.name.to_string(),
             piece: vec![0; PIECE_BYTES],
+            stdout_letters: Letters::default(),
+            stderr_letters: Letters::default(),
             ended_line: true,
         }
     }
@@ -309,14 +315,37 @@ impl View {
             return;
         }
         match (self.printer.mode(), stream) {
-            (OutputMode::Jsonl, StreamName::Stderr) => self.event("stderr", bytes),
             (_, StreamName::Stderr) => {
-                self.ended_line = bytes.ends_with(b"\n");
-                self.words(|printer| printer.task_stderr(bytes));
+                let bytes = if self.is_text(stream) {
+                    self.stderr_letters.whole(bytes)
+                } else {
+                    bytes.to_vec()
+                };
+                self.print_stderr(&bytes);
             }
             (OutputMode::Json, StreamName::Stdout) => {}
             (_, StreamName::Stdout) => self.show_stdout(bytes),
         }
+    }
+
+    /// Whether a stream is shown as text, and not byte for byte.
+    fn is_text(&self, stream: StreamName) -> bool {
+        self.printer.mode() == OutputMode::Jsonl
+            || match stream {
+                StreamName::Stdout => self.printer.stdout_is_terminal(),
+                StreamName::Stderr => self.printer.stderr_is_terminal(),
+            }
+    }
+
+    fn print_stderr(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.printer.mode() == OutputMode::Jsonl {
+            return self.event("stderr", bytes);
+        }
+        self.ended_line = bytes.ends_with(b"\n");
+        self.words(|printer| printer.task_stderr(bytes));
     }
 
     fn event(&self, stream: &str, bytes: &[u8]) {
@@ -332,7 +361,7 @@ impl View {
             return;
         }
         if self.holds_stdout == Some(false) {
-            return self.print_stdout(bytes);
+            return self.print_letters(bytes);
         }
         self.held.extend_from_slice(bytes);
         let Some(first) = self.held.iter().find(|byte| !byte.is_ascii_whitespace()) else {
@@ -343,23 +372,38 @@ impl View {
         self.holds_stdout = Some(holds);
         let held = std::mem::take(&mut self.held);
         if !holds {
-            self.print_stdout(&held);
+            self.print_letters(&held);
+        }
+    }
+
+    fn print_letters(&mut self, bytes: &[u8]) {
+        if self.is_text(StreamName::Stdout) {
+            let whole = self.stdout_letters.whole(bytes);
+            self.print_stdout(&whole);
+        } else {
+            self.print_stdout(bytes);
         }
     }
 
     fn print_stdout(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         if self.printer.mode() == OutputMode::Jsonl {
             return self.event("stdout", bytes);
         }
-        // A line that nobody sees beside ours needs no end for them.
+        // A line that does not stand beside ours needs no end for them.
         if self.printer.shows_both() {
             self.ended_line = bytes.ends_with(b"\n");
         }
         self.words(|printer| printer.task_stdout(bytes));
     }
 
-    /// Clears the terminal line; says whether standard output has been shown.
+    /// Shows what was kept for its end, and clears the terminal line; says whether standard output has been shown.
     fn finish(&mut self) -> bool {
+        let (stderr, stdout) = (self.stderr_letters.rest(), self.stdout_letters.rest());
+        self.print_stderr(&stderr);
+        self.print_stdout(&stdout);
         self.stop_spinning();
         self.printer.mode() == OutputMode::Human && self.holds_stdout == Some(false)
     }

@@ -13,11 +13,13 @@ mod failures;
 mod refusal;
 
 mod announce;
+mod letters;
 mod live;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
@@ -27,15 +29,18 @@ use host_node::{BeginError, Loaded, RunRequest, SealOptions};
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
+use self::typed::InputText;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
 use crate::clock;
+use crate::commands::bundle::look::Look;
+use crate::commands::bundle::verdict;
 use crate::commands::patience::Waiting;
 use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
-use crate::wording::{reason, shown};
+use crate::wording::shown;
 
 /// Run a task with what it was granted, and nothing else
 ///
@@ -94,58 +99,83 @@ pub(crate) fn run(
     named: &scan::Named,
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
-    there(&named.bundle)?;
+    there(named)?;
+    let mut input = InputText::default();
     check_own_flags(context, arguments)?;
     if named.help {
-        return help(context, named);
+        return help(context, arguments, named);
     }
+    if let Some(text) = named.input.as_ref().filter(|text| !typed::is_stdin(text)) {
+        input.read(text)?;
+    }
+    source::modulepath(context, &named.bundle, &named.modulepath)?;
     let bundle_again = command_without_input(named);
-    glance::check(named, arguments, &bundle_again)?;
+    let plainly = command_line(&[named.bundle.to_str()]);
+    glance::check(
+        context,
+        named,
+        arguments,
+        &mut input,
+        [&bundle_again, &plainly],
+    )?;
     // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
     let by_root = rustix::process::geteuid().is_root();
     let keeper = host_jail::start(by_root)
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
-    let task = glance::find(&loaded.module, named).ok();
+    let named = &glance::settle(&loaded.module, arguments, named);
+    // Without its task nobody knows its options.
+    let task = glance::find(&loaded.module, named)
+        .map_err(|error| failures::find_failure(&error, &loaded.module, named))?;
     let command = glance::command(&loaded.module, task);
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::UnknownArgument => {
-            return Err(match glance::find(&loaded.module, named) {
-                Ok(task) => failures::no_such_option(&error, &bundle_again, task),
-                // Without its task nobody knows its options.
-                Err(error) => failures::find_failure(&error, &loaded.module),
-            });
+            return Err(failures::no_such_option(&error, &bundle_again, task));
         }
         // It stood where the first look took it for the value of an option.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return help::print(context, &loaded, named);
+            let subject = help::Subject {
+                module: &loaded.module,
+                manifest: loaded.bundle.manifest(),
+                signers: loaded.bundle.signers(),
+            };
+            return help::print(context, &subject, named);
         }
         Err(error) => return app::explain(context, &error),
     };
     let typed = run_args(&matches)?;
     let own = matches.subcommand_matches("run");
-    let mut request = typed::request(&typed)?;
-    if let (Some(task), Some(own)) = (task, own) {
+    same_bundle(&typed, named)?;
+    let mut request = typed::request(&typed, &mut input)?;
+    if let Some(own) = own {
         options::read(own, task, &mut request.input)?;
     }
-    let secret = task.is_some_and(|task| warn_of_secrets(context, &typed, own, task));
+    let secret = warn_of_secrets(context, &typed, own, task);
     let again = if secret {
         bundle_again
     } else {
         command_as_typed(arguments)
     };
-    let plainly = command_line(&[named.bundle.to_str()]);
     start(context, &store, keeper, &loaded, &request, &again, &plainly)
 }
 
 /// What is named to be run, if only that it is there.
-fn there(bundle: &Path) -> Result<(), Failure> {
+fn there(named: &scan::Named) -> Result<(), Failure> {
+    let bundle = &named.bundle;
     let Err(error) = std::fs::metadata(bundle) else {
         return Ok(());
     };
     let failure = source::unread(bundle, &error);
+    if let Some(option) = named.before_bundle.first() {
+        return Err(failure
+            .within(format!(
+                "`{}` is no option of `host run`, and behind it no bundle was found",
+                Shown(&option.flag)
+            ))
+            .hint("options of a task stand behind the bundle"));
+    }
     let text = bundle.to_string_lossy();
     // So a task is written where modules are found by name.
     Err(match text.split_once("::") {
@@ -156,6 +186,19 @@ fn there(bundle: &Path) -> Result<(), Failure> {
         )),
         None => failure,
     })
+}
+
+/// An option without a value before the bundle looks as if it took the bundle for its value.
+fn same_bundle(typed: &RunArgs, named: &scan::Named) -> Result<(), Failure> {
+    if typed.bundle == named.bundle {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` and `{}` may both be the bundle",
+        shown(&typed.bundle),
+        shown(&named.bundle)
+    );
+    Err(Failure::usage(message).hint("options of a task stand behind the bundle"))
 }
 
 /// Says what is wrong with what is ours on the command line, whatever the task's own options are.
@@ -189,9 +232,8 @@ fn check_own_flags(context: &Context, arguments: &[OsString]) -> Result<(), Fail
         return Err(Failure::usage("a parameter has no name before `=`")
             .hint("parameters are written as name=value"));
     }
-    // Standard input is read once, and by the run.
     typed.input = None;
-    typed::request(&typed).map(drop)
+    typed::request(&typed, &mut InputText::default()).map(drop)
 }
 
 fn run_args(matches: &ArgMatches) -> Result<RunArgs, Failure> {
@@ -202,25 +244,29 @@ fn run_args(matches: &ArgMatches) -> Result<RunArgs, Failure> {
     }
 }
 
-/// Help needs the bundle, and nothing of this machine: it is opened in a place that is gone afterwards.
-fn help(context: &Context, named: &scan::Named) -> Result<Exit, Failure> {
-    let place = tempfile::tempdir().map_err(|error| {
-        let reason = reason(&error);
-        Failure::plain(
-            Exit::Machine,
-            format!("no room for a temporary directory: {reason}"),
-        )
-    })?;
-    let places = ["config", "state", "cache", "runtime"].map(|name| place.path().join(name));
-    let [config, state, cache, runtime] = places;
-    let store = open_store(&Places {
-        config,
-        state,
-        cache,
-        runtime,
-    })?;
-    let loaded = load(context, &store, named)?;
-    help::print(context, &loaded, named)
+/// Help needs the bundle, and nothing of this machine: it is looked into as by `host bundle show`, and nothing of it is
+/// kept.
+fn help(context: &Context, arguments: &[OsString], named: &scan::Named) -> Result<Exit, Failure> {
+    let trust = trust::load(context)?;
+    let look = Look::beside(context, &named.bundle, &named.modulepath)?;
+    let signers = if look.is_sealed {
+        verdict(&look, &trust, clock::now_unix()).map_err(|error| {
+            source::untrusted(&named.bundle, look.manifest.module().as_str(), &error)
+        })?
+    } else {
+        Vec::new()
+    };
+    let module = look.read(context, &BTreeSet::new())?.module;
+    let subject = help::Subject {
+        module: &module,
+        manifest: &look.manifest,
+        signers: &signers,
+    };
+    help::print(
+        context,
+        &subject,
+        &glance::settle(&module, arguments, named),
+    )
 }
 
 /// The command line once more, to put something behind it.
@@ -319,7 +365,7 @@ fn start(
 ) -> Result<Exit, Failure> {
     let machine = context.settings.machine();
     let plan = host_node::plan(loaded, request, &machine)
-        .map_err(|error| failures::plan_failure(context, &error, loaded, plainly))?;
+        .map_err(|error| failures::plan_failure(context, &error, &loaded.module, plainly))?;
     let moment = clock::moment()?;
     let grant = match plan.grant() {
         Ok(grant) => grant,

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use host_task::types::TypeAliases;
 use host_task::{Parameter, ParameterType, RawInput, TaskDefinition};
 
-use super::scan::own_flags;
+use super::scan::{KnownOption, own_flags};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -20,6 +20,16 @@ pub(super) fn add(command: Command, task: &TaskDefinition, aliases: &TypeAliases
         .fold(command, |command, parameter| {
             command.arg(option(parameter, aliases))
         })
+}
+
+/// What [`add`] adds, as a first look at a command line needs to know it.
+pub(super) fn known(task: &TaskDefinition, aliases: &TypeAliases) -> Vec<KnownOption> {
+    let parameters = task.metadata.parameters.iter().flatten();
+    let both = |parameter: &Parameter| {
+        let takes_value = !is_boolean(parameter, aliases);
+        [flag(parameter), parameter.name.as_str().to_owned()].map(|name| (name, takes_value))
+    };
+    parameters.flat_map(both).collect()
 }
 
 /// The flag of a parameter, without its dashes.

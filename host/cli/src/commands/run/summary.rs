@@ -225,14 +225,27 @@ fn message(printer: Printer, record: &Record<ResultValue>) {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    if text("msg").is_empty() || text("msg").starts_with("The task failed with exit code") {
+    let Some(said) = own_words(text("msg")) else {
         return;
-    }
+    };
     printer.note("");
-    for line in text("msg").lines().take(MESSAGE_LINES_MAX) {
+    for line in said.lines().take(MESSAGE_LINES_MAX) {
         printer.note(&format!("    {}", for_terminal(line)));
     }
     printer.note("");
+}
+
+/// A message without what was made up for an exit code, which the line above says; none where nothing is left.
+fn own_words(msg: &str) -> Option<&str> {
+    let made_up = msg
+        .strip_prefix("The task failed with exit code ")
+        .map(|rest| rest.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    match made_up {
+        Some("" | " and no output") => None,
+        Some(rest) if rest.starts_with(" and no stdout, but stderr contained:\n") => None,
+        Some(rest) => Some(rest.strip_prefix(", and ").unwrap_or(msg)),
+        None => Some(msg).filter(|msg| !msg.is_empty()),
+    }
 }
 
 /// What came back, and where it is.
@@ -315,4 +328,34 @@ fn flags_of_optional(record: &Record<ResultValue>) -> String {
         })
         .collect();
     flags.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_words;
+
+    /// Every message that began so was once dropped, and the reason with it.
+    #[test]
+    fn only_what_was_made_up_for_an_exit_code_is_dropped() {
+        for (msg, said) in [
+            ("", None),
+            ("The task failed with exit code 3", None),
+            ("The task failed with exit code 3 and no output", None),
+            (
+                "The task failed with exit code 3 and no stdout, but stderr contained:\nx",
+                None,
+            ),
+            (
+                "The task failed with exit code 3, and its result cannot be read: why",
+                Some("its result cannot be read: why"),
+            ),
+            (
+                "The task failed with exit code 3 of the service",
+                Some("The task failed with exit code 3 of the service"),
+            ),
+            ("it broke", Some("it broke")),
+        ] {
+            assert_eq!(own_words(msg), said, "{msg}");
+        }
+    }
 }

@@ -1,20 +1,44 @@
 //! From what was typed to what is asked for: task, input, grants and limits.
 
 use std::io::Read;
+use std::path::Path;
 
 use host_core::{Capability, LimitRequests, Shown};
 use host_node::RunRequest;
 
 use super::{RunArgs, document};
+use crate::commands::source;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::add_limit;
+use crate::wording::reason;
 
 /// The most that is read as `--input`, in bytes; what a run takes is its limit `input`.
 const INPUT_BYTES_MAX: u64 = 16 << 20;
 
+/// What `--input` gives, read once however often it is asked for: a pipe has it once.
+#[derive(Debug, Default)]
+pub(super) struct InputText(Option<(String, Vec<u8>)>);
+
+impl InputText {
+    /// The bytes of a JSON object, from JSON or YAML, inline, in a file, or on standard input.
+    pub(super) fn read(&mut self, text: &str) -> Result<&[u8], Failure> {
+        let known = self.0.take().filter(|(known, _)| known == text);
+        let read = match known {
+            Some(read) => read,
+            None => (text.to_owned(), read_input(text)?),
+        };
+        Ok(&self.0.insert(read).1)
+    }
+}
+
+/// Whether the input comes from standard input, which waits for whoever types it.
+pub(super) fn is_stdin(input: &str) -> bool {
+    input == "-"
+}
+
 /// What the command line asks for, but for the options of the task.
-pub(super) fn request(typed: &RunArgs) -> Result<RunRequest, Failure> {
+pub(super) fn request(typed: &RunArgs, input: &mut InputText) -> Result<RunRequest, Failure> {
     let wrong = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
     let mut request = RunRequest {
         noop: typed.noop,
@@ -24,7 +48,7 @@ pub(super) fn request(typed: &RunArgs) -> Result<RunRequest, Failure> {
     if let Some(text) = &typed.input {
         request
             .input
-            .read_object(&read_input(text)?)
+            .read_object(input.read(text)?)
             .map_err(|error| wrong(&error))?;
     }
     for word in &typed.words {
@@ -60,23 +84,22 @@ fn limits(typed: &RunArgs) -> Result<LimitRequests, Failure> {
     Ok(limits)
 }
 
-/// The bytes of a JSON object, from JSON or YAML, inline, in a file, or on standard input.
 fn read_input(text: &str) -> Result<Vec<u8>, Failure> {
-    let bytes =
-        match text.strip_prefix('@') {
-            Some(path) => read_capped(std::fs::File::open(path).map_err(|error| {
-                Failure::usage(format!("cannot read `{}`: {error}", Shown(path)))
-            })?)?,
-            None if text == "-" => read_capped(std::io::stdin().lock())?,
-            None => text.as_bytes().to_vec(),
-        };
+    let bytes = match text.strip_prefix('@') {
+        Some(path) => {
+            let unread = |error| source::unread(Path::new(path), &error);
+            read_capped(std::fs::File::open(path).map_err(unread)?)?
+        }
+        None if is_stdin(text) => read_capped(std::io::stdin().lock())?,
+        None => text.as_bytes().to_vec(),
+    };
     document::read(bytes)
 }
 
 fn read_capped(reader: impl Read) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = reader.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::usage(format!("input cannot be read: {error}")))?;
+    read.map_err(|error| Failure::usage(format!("input cannot be read: {}", reason(&error))))?;
     if bytes.len() as u64 > INPUT_BYTES_MAX {
         return Err(Failure::usage("input is longer than 16 MiB"));
     }
