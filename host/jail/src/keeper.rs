@@ -207,12 +207,6 @@ impl Keeper {
         // One that has been waited for before is no child any more.
         matches!(gone, Ok(Some(_)) | Err(Errno::CHILD))
     }
-
-    /// Its process id, for those who look after it.
-    #[must_use]
-    pub fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
-    }
 }
 
 /// A keeper that was told nothing, or whose run has ended, ends by itself when nobody can tell it anything any more.
