@@ -27,7 +27,8 @@ use crate::guard::{self, Hidden};
 use crate::mountinfo;
 use crate::mounts::{self, Attach, Base, Tree};
 use crate::read::read_mountinfo;
-use crate::recipe::{JailRecipe, Who};
+use crate::keeper::{Call, Payload};
+use crate::recipe::{JailRecipe, Program, Who};
 use crate::rlimits::{self, Fallbacks};
 use crate::setup::{SetupError, WallStep};
 use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
@@ -56,6 +57,10 @@ pub(crate) struct Init<'a> {
     pub(crate) groups: Vec<OwnedFd>,
     /// The tree that root made in the machine's namespace; an ordinary user's init makes its own.
     pub(crate) tree: Option<Tree>,
+    /// What to call where the recipe names no file, and what it is given.
+    pub(crate) payload: Payload,
+    pub(crate) file: Option<OwnedFd>,
+    pub(crate) last_words: OwnedFd,
 }
 
 impl Init<'_> {
@@ -75,26 +80,53 @@ impl Init<'_> {
             sys::leave(1);
         }
         match sys::fork() {
-            Ok(Forked::Child) => {
-                let error = task::become_program(self.recipe, &self.streams, &self.filters.task);
-                self.fail(error)
-            }
+            Ok(Forked::Child) => self.become_task(),
             Ok(Forked::Parent(task)) => self.reap(task),
             Err(cause) => self.fail(SetupError::wall("start a process", cause)),
         }
     }
 
+    fn become_task(self) -> ! {
+        let Self {
+            recipe,
+            channel,
+            streams,
+            filters,
+            payload,
+            file,
+            last_words,
+            ..
+        } = self;
+        let error = match &recipe.program {
+            Program::File(program) => {
+                task::become_program(recipe, program, &streams, &filters.task)
+            }
+            Program::Function { order, .. } => {
+                let call = Call {
+                    order: order.clone(),
+                    file,
+                    last_words,
+                };
+                task::become_function(recipe, &streams, &filters.task, payload, call)
+            }
+        };
+        say_failed(&channel, error)
+    }
+
     fn fail(&self, error: SetupError) -> ! {
-        // A keeper that is gone takes this process with it.
-        let _ = self.channel.say(&FromInit::Failed(error.bounded()), None);
-        sys::leave(127)
+        say_failed(&self.channel, error)
     }
 
     /// Closes what it inherited of the keeper, and of whoever started that: the store, the spool, and the sockets whose
     /// closing tells that somebody is gone.
     fn let_go_of_the_keepers(&self) -> Result<(), SetupError> {
         let streams = &self.streams;
-        let own = [&streams.stdin, &streams.stdout, &streams.stderr];
+        let own = [
+            &streams.stdin,
+            &streams.stdout,
+            &streams.stderr,
+            &self.last_words,
+        ];
         let tree = self.tree.iter().flat_map(|tree| {
             let mounts = tree.attach.iter().map(|attach| &attach.mount);
             mounts.chain([&tree.root, &tree.scratch])
@@ -102,6 +134,7 @@ impl Init<'_> {
         let kept: Vec<BorrowedFd<'_>> = own
             .into_iter()
             .chain(&self.groups)
+            .chain(&self.file)
             .chain(tree)
             .map(AsFd::as_fd)
             .chain([self.channel.as_fd()])
@@ -120,14 +153,16 @@ impl Init<'_> {
         rustix::mount::mount_change("/", private).step("make the mounts private")?;
         let tree = match self.tree.take() {
             Some(tree) => tree,
-            None => mounts::prepare(self.recipe, Base::make()?)?,
+            None => mounts::prepare(self.recipe, Base::of(self.recipe)?)?,
         };
         let out = attach(&tree)?;
         show_nothing_hidden(&tree)?;
-        proc(&tree.root)?;
+        if !self.recipe.is_function() {
+            proc(&tree.root)?;
+        }
         pivot(&tree.root)?;
         loopback_up().step("bring loopback up")?;
-        rlimits::set(&self.recipe.limits, self.fallbacks).step("set the limits")?;
+        rlimits::set(self.recipe, self.fallbacks).step("set the limits")?;
         task::drop_bounding_set()?;
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .step("hide from tracers")?;
@@ -182,9 +217,11 @@ impl Init<'_> {
             channel,
             streams,
             filters,
+            file,
+            last_words,
             ..
         } = self;
-        drop(streams);
+        drop((streams, file, last_words));
         let bare = task::drop_capabilities().and_then(|()| task::filter_calls(&filters.init));
         if let Err(error) = bare {
             let _ = channel.say(&FromInit::Failed(error.bounded()), None);
@@ -204,6 +241,12 @@ impl Init<'_> {
             }
         }
     }
+}
+
+fn say_failed(channel: &Channel, error: SetupError) -> ! {
+    // A keeper that is gone takes this process with it.
+    let _ = channel.say(&FromInit::Failed(error.bounded()), None);
+    sys::leave(127)
 }
 
 /// Attaches the tree over `/tmp`; returns the directory for files that come back.

@@ -48,14 +48,41 @@ pub struct Outlets {
     pub stderr: OwnedFd,
     /// An empty file for the [`Report`], one line of JSON.
     pub report: OwnedFd,
-    /// An empty directory for files that come back.
-    pub artifacts: OwnedFd,
+    /// An empty directory for files that come back; nothing comes back without one.
+    pub artifacts: Option<OwnedFd>,
     /// The mark of the run, an empty file with a lock that says that somebody looks after the run. The keeper holds it
     /// as long as it lives, and writes into it which control groups it has made, a path a line.
     pub held: OwnedFd,
     /// Another lock that it holds as long.
     pub held_too: Option<OwnedFd>,
 }
+
+/// What a run is given as open files, where it is given any.
+#[derive(Debug, Default)]
+pub struct Inlets {
+    /// What it reads from its standard input, instead of the recipe's bytes.
+    pub stdin: Option<OwnedFd>,
+    /// A sealed file for the function.
+    pub file: Option<OwnedFd>,
+}
+
+/// A function of this binary that is the program of some runs: called in the jail with everything given up, and what
+/// it returns is the exit code.
+pub type Payload = fn(Call) -> i32;
+
+/// What a [`Payload`] is called with.
+#[derive(Debug)]
+pub struct Call {
+    /// What it is told, as the recipe has it.
+    pub order: String,
+    /// The file that came with the recipe.
+    pub file: Option<OwnedFd>,
+    /// Where it says how it ended, at most [`LAST_WORDS_BYTES_MAX`] of it.
+    pub last_words: OwnedFd,
+}
+
+/// How long the last words of a function may be, in bytes: what a pipe takes at once.
+pub const LAST_WORDS_BYTES_MAX: usize = 4096;
 
 /// Why no keeper could be started.
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +124,11 @@ const HEAR_GO: u8 = b'g';
 const HEAR_CANCEL: u8 = b'c';
 
 /// Forks a keeper, which begins with what every jail needs, and returns at once. It leaves nothing behind if it is never
-/// told for what.
+/// told for what. `payload` is the program of those recipes that name no file.
 ///
 /// # Errors
 /// [`StartError`] when it cannot be forked.
-pub fn start(by_root: bool) -> Result<Keeper, StartError> {
+pub fn start(by_root: bool, payload: Payload) -> Result<Keeper, StartError> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(StartError::Threads { threads });
@@ -116,7 +143,7 @@ pub fn start(by_root: bool) -> Result<Keeper, StartError> {
     match sys::fork_in_quiet()? {
         Forked::Child => {
             drop(ours);
-            keep(by_root, theirs)
+            keep(by_root, payload, theirs)
         }
         Forked::Parent(pid) => {
             // The id is the child's until it has been waited for, which nobody does before this.
@@ -142,8 +169,13 @@ impl Keeper {
     ///
     /// # Errors
     /// [`StartError::Kernel`] when the keeper cannot be told, which then ends with the value.
-    pub fn prepare(&self, recipe: &JailRecipe, outlets: &Outlets) -> Result<(), StartError> {
-        Ok(order::send(&self.socket, recipe, outlets)?)
+    pub fn prepare(
+        &self,
+        recipe: &JailRecipe,
+        inlets: &Inlets,
+        outlets: &Outlets,
+    ) -> Result<(), StartError> {
+        Ok(order::send(&self.socket, recipe, inlets, outlets)?)
     }
 
     /// Lets the program start, as soon as its jail stands.
@@ -231,11 +263,16 @@ fn now() -> Instant {
 }
 
 /// The life of a keeper process.
-fn keep(by_root: bool, parent: OwnedFd) -> ! {
+fn keep(by_root: bool, payload: Payload, parent: OwnedFd) -> ! {
     let warm = leave_the_terminal()
         .step("leave the terminal")
         .and_then(|()| Warm::up(by_root));
-    let Some(Order { recipe, outlets }) = order::hear(&parent) else {
+    let Some(Order {
+        recipe,
+        inlets,
+        outlets,
+    }) = order::hear(&parent)
+    else {
         sys::leave(0)
     };
     let Outlets {
@@ -250,7 +287,14 @@ fn keep(by_root: bool, parent: OwnedFd) -> ! {
         .and_then(|warm| {
             let recipe = recipe.step("read the recipe of the jail")?;
             let recipe = expand_root(&recipe)?;
-            Ok(Run::set_up(&recipe, warm, stdout, stderr, &held)?.watch(&parent, &artifacts))
+            let given = Given {
+                payload,
+                inlets,
+                stdout,
+                stderr,
+            };
+            let run = Run::set_up(&recipe, warm, given, &held)?;
+            Ok(run.watch(&parent, artifacts.as_ref()))
         })
         .unwrap_or_else(|error| not_started(error, Vec::new()));
     let written = serde_json::to_vec(&ended)
@@ -312,7 +356,16 @@ fn not_started(error: SetupError, walls: Vec<(String, String)>) -> Report {
         walls,
         usage: Vec::new(),
         reached: Vec::new(),
+        last_words: String::new(),
     }
+}
+
+/// What a run is made of beside its recipe.
+struct Given {
+    payload: Payload,
+    inlets: Inlets,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
 }
 
 /// A run whose init is alive.
@@ -322,6 +375,8 @@ struct Run<'a> {
     channel: Channel,
     stdout: Stream,
     stderr: Stream,
+    /// Where a function leaves its last words.
+    last_words: OwnedFd,
     groups: RunGroups,
     walls: Vec<(String, String)>,
     not_opened: Vec<(usize, String)>,

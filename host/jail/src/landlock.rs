@@ -3,14 +3,14 @@
 //! It is never the first wall. The mounts decide what exists inside; these rules hold even if a mount were
 //! to appear that should not. The network is not spoken of here: the empty namespace is that wall.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
-use crate::recipe::{INSTALL_DIR, JailRecipe, SYSTEM_PATHS};
+use crate::recipe::{INSTALL_DIR, JailRecipe};
 use crate::skeleton::SCRATCH_PARTS;
 use crate::sys;
 
@@ -60,8 +60,15 @@ fn add_rules(
     abi: ABI,
 ) -> Result<RulesetCreated, RulesetError> {
     let look = AccessFs::ReadFile | AccessFs::ReadDir;
-    let run = look | AccessFs::Execute;
-    let all = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    // A function executes nothing.
+    let (run, never) = if recipe.is_function() {
+        let never = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::Execute;
+        (look, never)
+    } else {
+        let never = AccessFs::MakeChar | AccessFs::MakeBlock;
+        (look | AccessFs::Execute, never)
+    };
+    let all = AccessFs::from_all(abi) & !never;
     // No grant of a directory opens the sockets in it.
     let granted = all & !BitFlags::from(AccessFs::ResolveUnix);
     let mut devices = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile;
@@ -70,11 +77,8 @@ fn add_rules(
     }
     // Listing is open everywhere, so that `ls /` works; what is mounted decides what there is to see.
     let mut rules = allow(rules, Path::new("/"), AccessFs::ReadDir.into(), abi)?;
-    for path in SYSTEM_PATHS
-        .iter()
-        .map(Path::new)
-        .chain(recipe.system_paths.iter().map(|path| path.as_path()))
-    {
+    let system = recipe.system().iter().map(Path::new);
+    for path in system.chain(recipe.configured().iter().map(PathBuf::as_path)) {
         rules = allow(rules, path, run, abi)?;
     }
     rules = allow(rules, Path::new(INSTALL_DIR), run, abi)?;

@@ -35,9 +35,12 @@ mod sys;
 mod task;
 mod tree;
 
-pub use keeper::{Event, Keeper, Outlets, StartError, remove_left, start};
+pub use keeper::{
+    Call, Event, Inlets, Keeper, LAST_WORDS_BYTES_MAX, Outlets, Payload, StartError, remove_left,
+    start,
+};
 pub use probe::{WallState, probe};
-pub use recipe::{InstalledFile, JailRecipe, Opening, Who};
+pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
 pub use report::{Ending, LeftFile, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
 

@@ -117,6 +117,25 @@ impl Base {
         attach.extend(device_mounts()?);
         Ok(Self { root, attach })
     }
+
+    /// The root of a jail with nothing of the machine in it.
+    pub(crate) fn bare() -> Result<Self, SetupError> {
+        let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
+        let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
+        Ok(Self {
+            root: skeleton::bare(root)?,
+            attach: Vec::new(),
+        })
+    }
+
+    /// The root of the jail of `recipe`.
+    pub(crate) fn of(recipe: &JailRecipe) -> Result<Self, SetupError> {
+        if recipe.is_function() {
+            Self::bare()
+        } else {
+            Self::make()
+        }
+    }
 }
 
 /// Makes the mounts of `recipe`, beginning with what they all have.
@@ -133,7 +152,7 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
             }
         }
     }
-    let shows_nothing = guarded.is_empty() && recipe.system_paths.is_empty();
+    let shows_nothing = guarded.is_empty() && recipe.configured().is_empty();
     let own = if shows_nothing {
         Vec::new()
     } else {
@@ -207,7 +226,7 @@ fn system_mounts() -> Result<Vec<Attach>, SetupError> {
 
 /// What the node's configuration adds to the system: it opens no more than a grant for reading would.
 fn attach_system_paths(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError> {
-    for path in &recipe.system_paths {
+    for path in recipe.configured() {
         // A link is a link inside too.
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
             continue;

@@ -18,20 +18,24 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::keeper::Outlets;
+use crate::keeper::{Inlets, Outlets};
 use crate::recipe::JailRecipe;
 use crate::streams;
 
 /// The word that an order begins with.
-const SAY_ORDER: &[u8] = b"o";
-/// The recipe and the outlets.
-const DESCRIPTORS_MAX: usize = 7;
+const SAY_ORDER: [u8; 1] = *b"o";
+/// What stands behind it for each descriptor that is sometimes there, when it is.
+const THERE: u8 = b'+';
+const WORD_BYTES: usize = 5;
+/// The recipe, the outlets and the inlets.
+const DESCRIPTORS_MAX: usize = 9;
 
 /// An order, as the keeper has it.
 #[derive(Debug)]
 pub(crate) struct Order {
     /// The recipe, or why it cannot be read.
     pub(crate) recipe: io::Result<JailRecipe>,
+    pub(crate) inlets: Inlets,
     pub(crate) outlets: Outlets,
 }
 
@@ -43,24 +47,36 @@ struct Lengths {
 }
 
 /// Sends an order to the keeper behind `socket`.
-pub(crate) fn send(socket: &OwnedFd, recipe: &JailRecipe, outlets: &Outlets) -> io::Result<()> {
+pub(crate) fn send(
+    socket: &OwnedFd,
+    recipe: &JailRecipe,
+    inlets: &Inlets,
+    outlets: &Outlets,
+) -> io::Result<()> {
     let file = written(recipe)?;
-    let descriptors: Vec<BorrowedFd<'_>> = [
+    let always = [
         &file,
         &outlets.stdout,
         &outlets.stderr,
         &outlets.report,
-        &outlets.artifacts,
         &outlets.held,
-    ]
-    .into_iter()
-    .chain(&outlets.held_too)
-    .map(AsFd::as_fd)
-    .collect();
+    ];
+    let sometimes = [
+        &outlets.artifacts,
+        &outlets.held_too,
+        &inlets.stdin,
+        &inlets.file,
+    ];
+    let descriptors: Vec<BorrowedFd<'_>> = always
+        .into_iter()
+        .chain(sometimes.into_iter().flatten())
+        .map(AsFd::as_fd)
+        .collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let word = [IoSlice::new(SAY_ORDER)];
+    let there = sometimes.map(|descriptor| if descriptor.is_some() { THERE } else { b'-' });
+    let word = [IoSlice::new(&SAY_ORDER), IoSlice::new(&there)];
     rustix::net::sendmsg(socket, &word, &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }
@@ -69,14 +85,15 @@ pub(crate) fn send(socket: &OwnedFd, recipe: &JailRecipe, outlets: &Outlets) -> 
 pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut word = [0; 1];
+    let mut word = [0; SAY_ORDER.len()];
+    let mut there = [0; 4];
     loop {
-        let mut slices = [IoSliceMut::new(&mut word)];
+        let mut slices = [IoSliceMut::new(&mut word), IoSliceMut::new(&mut there)];
         let heard =
             rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC);
         match heard {
             Err(Errno::INTR) => {}
-            Ok(heard) if heard.bytes == 1 && word == SAY_ORDER => break,
+            Ok(heard) if heard.bytes == WORD_BYTES && word == SAY_ORDER => break,
             Ok(_) | Err(_) => return None,
         }
     }
@@ -86,16 +103,22 @@ pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
     });
     let mut next = descriptors.next()?;
     let file = next.next()?;
+    let (stdout, stderr, report, held) = (next.next()?, next.next()?, next.next()?, next.next()?);
+    let [artifacts, held_too, stdin, given] = there.map(|there| {
+        let is_there = there == THERE;
+        is_there.then(|| next.next()).flatten()
+    });
     let outlets = Outlets {
-        stdout: next.next()?,
-        stderr: next.next()?,
-        report: next.next()?,
-        artifacts: next.next()?,
-        held: next.next()?,
-        held_too: next.next(),
+        stdout,
+        stderr,
+        report,
+        artifacts,
+        held,
+        held_too,
     };
     Some(Order {
         recipe: read(file),
+        inlets: Inlets { stdin, file: given },
         outlets,
     })
 }
@@ -223,7 +246,7 @@ mod tests {
     use host_core::RunId;
 
     use super::*;
-    use crate::recipe::{InstalledFile, Opening, Who};
+    use crate::recipe::{InstalledFile, Opening, Program, Who};
 
     fn recipe() -> JailRecipe {
         let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
@@ -257,7 +280,7 @@ mod tests {
             }],
             never: vec!["/var/lib/host".into()],
             install: vec![file("a", b"\n\0{"), file("b", b""), file("c", &[255; 3000])],
-            program: "/task/a".into(),
+            program: Program::File("/task/a".into()),
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
             stdin: b"{\"x\": 1}\n".to_vec(),
             limits: limits.unwrap(),

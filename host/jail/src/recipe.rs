@@ -78,6 +78,21 @@ impl Opening {
     }
 }
 
+/// What runs in a jail.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Program {
+    /// A file inside, by its absolute path there, which the task becomes. Around it is the machine's system, read only.
+    File(#[serde(with = "order::path_bytes")] PathBuf),
+    /// The function that the keeper was started with, called behind all walls where a file would be executed. There is
+    /// nothing of the machine around it but what was granted.
+    Function {
+        /// What it is told.
+        order: String,
+        /// How much memory it needs for itself, beside what the limit `memory` is about; it bounds that itself.
+        own_bytes: u64,
+    },
+}
+
 /// One file that is laid into the jail before the program starts.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct InstalledFile {
@@ -97,6 +112,11 @@ pub const INSTALL_DIR: &str = "/task";
 pub const OUT_DIR: &str = "/out";
 /// The scratch directory in which the program starts, inside.
 pub const WORK_DIR: &str = "/scratch";
+
+/// Threads of its own that a function may have beside those of its limit.
+const OWN_THREADS: u64 = 16;
+/// Files that it may have open for itself.
+const OWN_FILES: u64 = 32;
 
 /// The directories of the machine that native programs see, read only.
 pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
@@ -125,9 +145,8 @@ pub struct JailRecipe {
     pub never: Vec<PathBuf>,
     /// Files laid below [`INSTALL_DIR`].
     pub install: Vec<InstalledFile>,
-    /// The program, an absolute path inside.
-    #[serde(with = "order::path_bytes")]
-    pub program: PathBuf,
+    /// What starts.
+    pub program: Program,
     /// Its whole environment.
     pub environment: Vec<(String, String)>,
     /// What it reads from its standard input.
@@ -146,6 +165,50 @@ impl JailRecipe {
             _ if self.appear_root => (0, 0),
             Who::RunAs { uid, gid, .. } => (uid, gid),
             Who::Throwaway { .. } | Who::Caller { .. } => (INSIDE_ID, INSIDE_ID),
+        }
+    }
+
+    /// Whether a function of this binary is the program.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.program, Program::Function { .. })
+    }
+
+    /// The memory that the kernel bounds the run to, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let own = match self.program {
+            Program::File(_) => 0,
+            Program::Function { own_bytes, .. } => own_bytes,
+        };
+        self.limits.memory().bytes().saturating_add(own)
+    }
+
+    /// The processes and threads that the kernel bounds the run to.
+    pub(crate) fn processes(&self) -> u64 {
+        let own = if self.is_function() { OWN_THREADS } else { 0 };
+        self.limits.processes().saturating_add(own)
+    }
+
+    /// The open files that the kernel bounds each process to.
+    pub(crate) fn files(&self) -> u64 {
+        let own = if self.is_function() { OWN_FILES } else { 0 };
+        self.limits.files().saturating_add(own)
+    }
+
+    /// The directories that native programs see as they are, read only.
+    pub(crate) fn system(&self) -> &'static [&'static str] {
+        if self.is_function() {
+            &[]
+        } else {
+            &SYSTEM_PATHS
+        }
+    }
+
+    /// What the configuration adds to these.
+    pub(crate) fn configured(&self) -> &[PathBuf] {
+        if self.is_function() {
+            &[]
+        } else {
+            &self.system_paths
         }
     }
 
@@ -185,10 +248,8 @@ impl JailRecipe {
         path: &Path,
         opened: impl Iterator<Item = &'a Opening>,
     ) -> bool {
-        let system = SYSTEM_PATHS
-            .iter()
-            .map(Path::new)
-            .chain(self.system_paths.iter().map(PathBuf::as_path));
+        let system = self.system().iter().map(Path::new);
+        let system = system.chain(self.configured().iter().map(PathBuf::as_path));
         let granted = opened.map(|opening| opening.path.as_path());
         system
             .chain(granted)
@@ -219,7 +280,7 @@ mod tests {
             openings,
             never: Vec::new(),
             install: Vec::new(),
-            program: "/task/init.sh".into(),
+            program: Program::File("/task/init.sh".into()),
             environment: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::default(),
@@ -261,6 +322,23 @@ mod tests {
         let shown = |path: &str| recipe.shown_from_machine(Path::new(path), opened.iter());
         assert!(shown("/usr/share") && shown("/opt/tools/x") && shown("/srv/app/data"));
         assert!(!shown("/srv/app") && !shown("/srv/application") && !shown("/usr"));
+    }
+
+    #[test]
+    fn a_function_has_nothing_of_the_machine_around_it_and_room_for_itself() {
+        let function = JailRecipe {
+            program: Program::Function {
+                order: String::new(),
+                own_bytes: 100,
+            },
+            ..recipe(Vec::new())
+        };
+        let file = recipe(Vec::new());
+        let opened = [opening("/srv/app", false)];
+        let shown = |path: &str| function.shown_from_machine(Path::new(path), opened.iter());
+        assert!(!shown("/usr/share") && !shown("/opt/tools/x") && shown("/srv/app/data"));
+        assert_eq!(function.memory_bytes(), file.memory_bytes() + 100);
+        assert!(function.files() > file.files() && function.processes() > file.processes());
     }
 
     #[test]

@@ -85,4 +85,6 @@ pub struct Report {
     pub usage: Vec<(String, u64)>,
     /// Limits that the kernel answered with an error inside, so that the task could go on.
     pub reached: Vec<LimitName>,
+    /// What a function said last; as little to be believed as any output of a run.
+    pub last_words: String,
 }

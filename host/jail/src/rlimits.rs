@@ -1,7 +1,8 @@
 //! Limits that the kernel holds per process or per user, set by init and inherited by the task.
 
-use host_core::Limits;
 use rustix::process::{Resource, Rlimit};
+
+use crate::recipe::JailRecipe;
 
 /// Which limits have no better means on this machine and fall back to one of these.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,16 +19,17 @@ const LOCKED_BYTES_MAX: u64 = 64 * 1024;
 const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Sets the limits of this process and of all that it starts.
-pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<()> {
+pub(crate) fn set(recipe: &JailRecipe, fallbacks: Fallbacks) -> rustix::io::Result<()> {
+    let limits = &recipe.limits;
     let cpu = limits.cpu().ms().div_ceil(1_000) + CPU_GRACE_SECONDS;
     // Init is one of the user's processes. Where a control group binds, it comes first, because it counts refusals.
     let spare = if fallbacks.processes { 1 } else { 2 };
-    let processes = limits.processes().saturating_add(spare);
+    let processes = recipe.processes().saturating_add(spare);
     let always = [
         (Resource::Core, 0),
         (Resource::Cpu, cpu),
         (Resource::Nproc, processes),
-        (Resource::Nofile, limits.files()),
+        (Resource::Nofile, recipe.files()),
         (Resource::Memlock, LOCKED_BYTES_MAX),
         (Resource::Msgqueue, 0),
         (Resource::Rtprio, 0),
@@ -43,7 +45,7 @@ pub(crate) fn set(limits: &Limits, fallbacks: Fallbacks) -> rustix::io::Result<(
     };
     rustix::process::setrlimit(Resource::Stack, stack)?;
     if fallbacks.memory {
-        lower(Resource::Data, limits.memory().bytes())?;
+        lower(Resource::Data, recipe.memory_bytes())?;
     }
     Ok(())
 }

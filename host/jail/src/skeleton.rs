@@ -49,6 +49,19 @@ const DIRECTORIES: [&str; 14] = [
     "dev/empty",
     "home",
 ];
+/// The same where nothing of the machine's system is.
+const BARE_DIRECTORIES: [&str; 10] = [
+    "dev",
+    "dev/empty",
+    "dev/shm",
+    "tmp",
+    "run",
+    "scratch",
+    "out",
+    "task",
+    "var",
+    "var/tmp",
+];
 /// Small files of `/etc` that are copied as they are, where the machine has them.
 const ETC_COPIES: [&str; 17] = [
     "/etc/ld.so.cache",
@@ -97,6 +110,18 @@ pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
     Ok(Root { mount, made })
 }
 
+/// Fills a root file system with the little that a jail without the machine's system has.
+pub(crate) fn bare(mount: OwnedFd) -> Result<Root, SetupError> {
+    let mut writer = Writer::new(&mount);
+    for directory in BARE_DIRECTORIES {
+        writer.directory(Path::new(directory))?;
+    }
+    // What covers a file that no grant shows.
+    writer.file(Path::new("dev/null"), b"", 0o444)?;
+    let made = writer.made;
+    Ok(Root { mount, made })
+}
+
 /// Fills the root file system for `recipe`.
 pub(crate) fn root(
     recipe: &JailRecipe,
@@ -106,12 +131,14 @@ pub(crate) fn root(
     let Root { mount, made } = root;
     let mut writer = Writer { root: &mount, made };
     let writer = &mut writer;
-    for path in &recipe.system_paths {
+    for path in recipe.configured() {
         if in_scratch(path).is_none() {
             system_path(path, writer)?;
         }
     }
-    users(recipe, writer)?;
+    if !recipe.is_function() {
+        users(recipe, writer)?;
+    }
     for file in &recipe.install {
         let mode = if file.executable { 0o755 } else { 0o644 };
         writer.file(
@@ -151,7 +178,7 @@ pub(crate) fn scratch(
             .step("give the scratch directory to the task")?;
         }
     }
-    for path in &recipe.system_paths {
+    for path in recipe.configured() {
         if let Some((part, below)) = in_scratch(path)
             && let Ok(found) = fs::symlink_metadata(path)
         {

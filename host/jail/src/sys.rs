@@ -198,6 +198,30 @@ pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     Ok(())
 }
 
+/// Overwrites the environment that this process was started with, and forgets where it was.
+pub(crate) fn forget_environment() {
+    // SAFETY: one thread. `environ` ends with a null pointer and each entry with a NUL; where they are is ours to write,
+    // since the kernel laid them onto the stack of this process. Nobody reads them later: `environ` is null then, which
+    // the C library takes for an empty environment.
+    unsafe {
+        let mut entry = libc_environ();
+        while !entry.is_null() && !(*entry).is_null() {
+            let length = libc::strlen(*entry);
+            std::ptr::write_bytes((*entry).cast::<u8>(), 0, length);
+            entry = entry.add(1);
+        }
+        libc::clearenv();
+    }
+}
+
+unsafe fn libc_environ() -> *mut *mut libc::c_char {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    // SAFETY: the C library defines it, and no other thread changes it.
+    unsafe { environ }
+}
+
 /// The Landlock version of this kernel, 0 where there is none.
 pub(crate) fn landlock_abi() -> i32 {
     const CREATE_RULESET_VERSION: u32 = 1;

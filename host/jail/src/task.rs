@@ -1,16 +1,17 @@
-//! The last steps of the task's own process: it gives up everything and becomes the program.
+//! The last steps of the task's own process: it gives up everything and becomes the program, or calls the function that
+//! is one.
 //!
 //! ORDER, each with the reason why it cannot come later or earlier:
 //! 1. its own session, so that no terminal can be fed through it;
 //! 2. ambient set, then all capabilities, no_new_privs; init has emptied the bounding set, which takes a capability;
 //! 3. the signal of the parent's death, which any change of credentials would have erased;
 //! 4. Landlock, which needs no_new_privs and must see the final mounts;
-//! 5. standard streams, every other descriptor closed on exec; the keeper has given all signals but one their default effect;
+//! 5. standard streams, every other descriptor closed, or closed on exec; the keeper has given all signals but one their default effect;
 //! 6. the system call filter, after which none of the above is possible any more;
 //! 7. the program.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -19,6 +20,7 @@ use rustix::process::Signal;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 use seccompiler::BpfProgram;
 
+use crate::keeper::{Call, Payload};
 use crate::recipe::{JailRecipe, WORK_DIR};
 use crate::setup::{SetupError, SetupKind, WallStep};
 use crate::{landlock, sys};
@@ -31,29 +33,63 @@ pub(crate) struct Streams {
     pub(crate) stderr: OwnedFd,
 }
 
+/// How a function ends that panicked.
+const PANICKED: i32 = 70;
 /// The shell that runs programs which name no interpreter.
 const SHELL: &CStr = c"/bin/sh";
 /// Bytes of a program in which its interpreter is looked for.
 const FIRST_LINE_BYTES_MAX: usize = 256;
 
-/// Becomes the program of `recipe`; returns only what went wrong.
+/// Becomes the program at `program` inside; returns only what went wrong.
 pub(crate) fn become_program(
     recipe: &JailRecipe,
+    program: &Path,
     streams: &Streams,
     filter: &BpfProgram,
 ) -> SetupError {
-    match confine(recipe, streams, filter) {
-        Ok(start) => start.exec(recipe),
+    let started = (|| {
+        let start = Start::new(recipe, program)?;
+        confine(recipe, streams)?;
+        sys::close_on_exec_from_3().step("close descriptors")?;
+        filter_calls(filter)?;
+        Ok(start)
+    })();
+    match started {
+        Ok(start) => start.exec(program),
         Err(error) => error,
     }
 }
 
-fn confine(
+/// Calls `payload` where another task becomes its program, and ends with what it returns; returns only what went wrong
+/// before.
+///
+/// No execve cleans up behind the binary that this process is a copy of. Nothing of it is left to the function but its
+/// memory, and in that not the environment that it was started with.
+pub(crate) fn become_function(
     recipe: &JailRecipe,
     streams: &Streams,
     filter: &BpfProgram,
-) -> Result<Start, SetupError> {
-    let start = Start::new(recipe)?;
+    payload: Payload,
+    call: Call,
+) -> SetupError {
+    let confined = (|| {
+        confine(recipe, streams)?;
+        let words = [call.last_words.as_fd()];
+        let kept: Vec<BorrowedFd<'_>> =
+            call.file.iter().map(AsFd::as_fd).chain(words).collect();
+        sys::close_all_but(&kept).step("close descriptors")?;
+        sys::forget_environment();
+        filter_calls(filter)
+    })();
+    if let Err(error) = confined {
+        return error;
+    }
+    // A panic must not unwind into what this process is a copy of.
+    let called = std::panic::catch_unwind(|| payload(call));
+    sys::leave(called.unwrap_or(PANICKED))
+}
+
+fn confine(recipe: &JailRecipe, streams: &Streams) -> Result<(), SetupError> {
     rustix::process::setsid().step("leave the session")?;
     drop_capabilities()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with init")?;
@@ -67,10 +103,7 @@ fn confine(
     rustix::stdio::dup2_stdout(&streams.stdout).step("set up standard output")?;
     rustix::stdio::dup2_stderr(&streams.stderr).step("set up standard error")?;
     sys::survive_file_size(false);
-    sys::close_on_exec_from_3().step("close descriptors")?;
-    rustix::process::chdir(WORK_DIR).step("enter the scratch directory")?;
-    filter_calls(filter)?;
-    Ok(start)
+    rustix::process::chdir(WORK_DIR).step("enter the scratch directory")
 }
 
 /// Takes every system call away that `filter` does not leave.
@@ -123,9 +156,9 @@ struct Start {
 }
 
 impl Start {
-    fn new(recipe: &JailRecipe) -> Result<Self, SetupError> {
+    fn new(recipe: &JailRecipe, program: &Path) -> Result<Self, SetupError> {
         let nul = || SetupError::program("start the program".to_owned(), Errno::INVAL);
-        let program = CString::new(recipe.program.as_os_str().as_bytes()).map_err(|_| nul())?;
+        let program = CString::new(program.as_os_str().as_bytes()).map_err(|_| nul())?;
         let variables = recipe
             .environment
             .iter()
@@ -137,15 +170,15 @@ impl Start {
         })
     }
 
-    fn exec(&self, recipe: &JailRecipe) -> SetupError {
+    fn exec(&self, path: &Path) -> SetupError {
         let environment: Vec<&CStr> = self.environment.iter().map(CString::as_c_str).collect();
         let program = self.program.as_c_str();
         let mut failure = sys::exec(program, &[program], &environment);
         if failure.raw_os_error() == Some(libc::ENOEXEC) {
             failure = sys::exec(SHELL, &[SHELL, program], &environment);
         }
-        let error = SetupError::program(format!("start `{}`", recipe.program.display()), failure);
-        explain(&recipe.program, error)
+        let error = SetupError::program(format!("start `{}`", path.display()), failure);
+        explain(path, error)
     }
 }
 

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use host_core::LimitName;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{Run, now};
+use super::{Given, Run, now};
 use crate::cgroup::{Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
 use crate::init::{Filters, Init};
 use crate::landlock;
-use crate::mounts::Base;
+use crate::mounts::{self, Base};
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::Fallbacks;
 use crate::seccomp::{self, Surface};
@@ -46,38 +47,32 @@ impl<'a> Run<'a> {
     pub(super) fn set_up(
         recipe: &'a JailRecipe,
         warm: Warm,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
+        given: Given,
         mark: &OwnedFd,
     ) -> Result<Self, SetupError> {
         let Warm { base, hierarchies } = warm;
-        let limits = &recipe.limits;
         // ORDER: noted before they are made, so that whoever clears away knows of all.
         for group in hierarchies.groups_of(&recipe.run) {
             let line = [group.as_os_str().as_bytes(), b"\n"].concat();
             streams::write_all(mark, &line).step("note the control groups")?;
         }
         let groups = hierarchies
-            .make(&recipe.run, limits.memory().bytes(), limits.processes())
+            .make(&recipe.run, recipe.memory_bytes(), recipe.processes())
             .step("make control groups")?;
-        Self::born(recipe, base, stdout, stderr, groups)
-    }
-
-    fn born(
-        recipe: &'a JailRecipe,
-        base: Option<Base>,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-        groups: RunGroups,
-    ) -> Result<Self, SetupError> {
-        let made = Self::give_birth(recipe, base, stdout, stderr, &groups);
-        match made {
-            Ok((init, channel, stdout, stderr)) => Ok(Self {
+        match give_birth(recipe, base, given, &groups) {
+            Ok(Born {
+                init,
+                channel,
+                stdout,
+                stderr,
+                last_words,
+            }) => Ok(Self {
                 recipe,
                 init,
                 channel,
                 stdout,
                 stderr,
+                last_words,
                 walls: walls(recipe, &groups),
                 not_opened: Vec::new(),
                 groups,
@@ -98,19 +93,33 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
 
-    fn give_birth(
-        recipe: &JailRecipe,
-        base: Option<Base>,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-        groups: &RunGroups,
-    ) -> Result<(Cloned, Channel, Stream, Stream), SetupError> {
+/// Process 1 of a jail, and the keeper's ends of everything that leads into it.
+struct Born {
+    init: Cloned,
+    channel: Channel,
+    stdout: Stream,
+    stderr: Stream,
+    last_words: OwnedFd,
+}
+
+fn give_birth(
+    recipe: &JailRecipe,
+    base: Option<Base>,
+    given: Given,
+    groups: &RunGroups,
+) -> Result<Born, SetupError> {
         let fallbacks = fallbacks(recipe, groups)?;
         let bytes_max = recipe.limits.output().bytes();
-        let (stdout, stdout_end) = Stream::new(stdout, bytes_max).step("make a pipe")?;
-        let (stderr, stderr_end) = Stream::new(stderr, bytes_max).step("make a pipe")?;
-        let stdin = input(&recipe.stdin).step("prepare standard input")?;
+        let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max).step("make a pipe")?;
+        let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max).step("make a pipe")?;
+        let (last_words, words_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
+        rustix::fs::fcntl_setfl(&last_words, OFlags::NONBLOCK).step("make a pipe")?;
+        let stdin = match given.inlets.stdin {
+            Some(stdin) => stdin,
+            None => input(&recipe.stdin).step("prepare standard input")?,
+        };
         if recipe.who.by_root() {
             // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
             let (uid, gid) = recipe.who.outside();
@@ -123,9 +132,12 @@ impl<'a> Run<'a> {
             task: seccomp::program(surface(recipe)),
             init: seccomp::program_of_init(),
         };
-        let tree = base
-            .map(|base| crate::mounts::prepare(recipe, base))
-            .transpose()?;
+        let tree = match base {
+            // The system that was got ready is not for functions.
+            Some(_) if recipe.is_function() => Some(mounts::prepare(recipe, Base::bare()?)?),
+            Some(base) => Some(mounts::prepare(recipe, base)?),
+            None => None,
+        };
         let (channel, inner) = Channel::pair().step("make a socket pair")?;
         let streams = Streams {
             stdin,
@@ -140,6 +152,9 @@ impl<'a> Run<'a> {
             fallbacks,
             groups: groups.to_join().step("open the control groups")?,
             tree,
+            payload: given.payload,
+            file: given.inlets.file,
+            last_words: words_end,
         };
         match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
             Forked::Child => {
@@ -155,10 +170,15 @@ impl<'a> Run<'a> {
                     end_at_once(&cloned);
                     return Err(error);
                 }
-                Ok((cloned, channel, stdout, stderr))
+                Ok(Born {
+                    init: cloned,
+                    channel,
+                    stdout,
+                    stderr,
+                    last_words,
+                })
             }
         }
-    }
 }
 
 fn end_at_once(init: &Cloned) {
@@ -168,9 +188,12 @@ fn end_at_once(init: &Cloned) {
 
 /// A limit without a control group falls back only if nobody asked for it: what is then looked at from time to time can
 /// be got round by a program that means to.
+///
+/// A function is one process that can start no other and bounds its own memory, so that for it nothing falls back.
 fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, SetupError> {
     let memory = !groups.binds(Controller::Memory);
-    if memory && recipe.limits.asked(LimitName::Memory) {
+    let can_get_round = !recipe.is_function();
+    if can_get_round && memory && recipe.limits.asked(LimitName::Memory) {
         let missing = io::Error::other("no control group for memory can be made here");
         return Err(
             SetupError::wall("impose the limit `memory`", missing).hinting(
@@ -178,7 +201,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
             ),
         );
     }
-    if !groups.counts_cpu() && recipe.limits.asked(LimitName::Cpu) {
+    if can_get_round && !groups.counts_cpu() && recipe.limits.asked(LimitName::Cpu) {
         let missing = io::Error::other("no control group can be made here that counts it");
         return Err(
             SetupError::wall("impose the limit `cpu`", missing).hinting(
@@ -197,10 +220,16 @@ fn surface(recipe: &JailRecipe) -> Surface {
     // shown below a place where the task may make sockets of its own would be as open as that place.
     let opened = recipe.openings.iter().map(|opening| &opening.path);
     let in_scratch = opened
-        .chain(&recipe.system_paths)
-        .any(|path| crate::mounts::in_scratch(path).is_some());
-    let unix_sockets = !in_scratch && landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
-    Surface { unix_sockets }
+        .chain(recipe.configured())
+        .any(|path| mounts::in_scratch(path).is_some());
+    let closes_sockets = landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
+    if recipe.is_function() {
+        Surface::Function
+    } else if !in_scratch && closes_sockets {
+        Surface::ProgramWithSockets
+    } else {
+        Surface::Program
+    }
 }
 
 /// What bounds memory where no control group does.
@@ -231,20 +260,21 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
         Who::RunAs { uid, .. } => format!("user id {uid} by run.as"),
         Who::Caller { uid, .. } => format!("the caller's own user id {uid}, with its groups"),
     };
-    let memory = if groups.binds(Controller::Memory) {
-        "control group"
-    } else {
-        MEMORY_LOOKED_AT
+    let memory = match (recipe.is_function(), groups.binds(Controller::Memory)) {
+        (false, true) => "control group",
+        (false, false) => MEMORY_LOOKED_AT,
+        (true, true) => "the engine, to the byte; around it a control group",
+        (true, false) => "the engine, to the byte; around it RLIMIT_DATA",
     };
     let processes = if groups.binds(Controller::Pids) {
         "control group"
     } else {
         "RLIMIT_NPROC of the namespace"
     };
-    let cpu = if groups.counts_cpu() {
-        "control group"
-    } else {
-        CPU_LOOKED_AT
+    let cpu = match (recipe.is_function(), groups.counts_cpu()) {
+        (_, true) => "control group",
+        (false, false) => CPU_LOOKED_AT,
+        (true, false) => "the one process that there is",
     };
     [
         ("user", user),

@@ -8,14 +8,14 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
-use super::{Run, now};
+use super::{LAST_WORDS_BYTES_MAX, Run, now};
 use crate::collect;
 use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::streams::Moved;
 
 impl Run<'_> {
     /// Gathers what is left to gather and lets go of everything.
-    pub(super) fn conclude(mut self, artifacts: &OwnedFd, piece: &mut [u8]) -> Report {
+    pub(super) fn conclude(mut self, artifacts: Option<&OwnedFd>, piece: &mut [u8]) -> Report {
         let runtime = self
             .started
             .map_or(Duration::ZERO, |started| now() - started);
@@ -29,8 +29,8 @@ impl Run<'_> {
         self.drain(piece);
         let ending = self.judge(unkillable);
         let mut usage = self.usage();
-        let collected = match &self.out {
-            Some(out) if !unkillable => {
+        let collected = match (&self.out, artifacts) {
+            (Some(out), Some(artifacts)) if !unkillable => {
                 scratch_usage(out, &mut usage);
                 collect::collect(out, artifacts, self.recipe.limits.scratch().bytes())
             }
@@ -56,6 +56,7 @@ impl Run<'_> {
             self.groups.remove();
         }
         let not_opened = self.not_opened_capabilities();
+        let last_words = self.last_words();
         self.note_parts_of_the_root();
         Report {
             format: REPORT_FORMAT.to_owned(),
@@ -69,7 +70,16 @@ impl Run<'_> {
             walls: self.walls,
             usage,
             reached,
+            last_words,
         }
+    }
+
+    /// What a function left in its pipe, if that is text.
+    fn last_words(&self) -> String {
+        let mut bytes = [0; LAST_WORDS_BYTES_MAX];
+        let read = rustix::io::read(&self.last_words, &mut bytes[..]).unwrap_or(0);
+        let said = bytes.get(..read).unwrap_or_default();
+        String::from_utf8(said.to_vec()).unwrap_or_default()
     }
 
     /// What could not be opened, as the capabilities that it stands for.

@@ -31,7 +31,7 @@ const CPU_LOOK_MIN: Duration = Duration::from_millis(20);
 
 impl<'a> Run<'a> {
     /// Waits until the last process of the run is dead and everything of it is in the spool.
-    pub(super) fn watch(mut self, parent: &OwnedFd, artifacts: &OwnedFd) -> Report {
+    pub(super) fn watch(mut self, parent: &OwnedFd, artifacts: Option<&OwnedFd>) -> Report {
         let mut piece = streams::piece();
         let mut called_off = false;
         loop {
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
         self.cpu_used = counted.unwrap_or_else(|| self.tree.cpu_used());
         let too_much_memory = self.groups.memory_kills() > 0
             || (!self.groups.binds(Controller::Memory)
-                && self.tree.memory_held() > self.recipe.limits.memory().bytes());
+                && self.tree.memory_held() > self.recipe.memory_bytes());
         let passed = if self.cpu_used >= self.cpu_limit() {
             Some(LimitName::Cpu)
         } else {

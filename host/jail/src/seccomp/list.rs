@@ -6,12 +6,16 @@
 
 use super::{Arm, Test, Verdict};
 
-/// What of the kernel a run sees, beyond what every run does.
+/// What of the kernel a run sees, by what it runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Surface {
-    /// Whether the task may make UNIX sockets that reach others by their path. Where Landlock cannot refuse to
-    /// resolve such a path it may not, since any directory that it sees could hold a socket of the machine.
-    pub(crate) unix_sockets: bool,
+pub(crate) enum Surface {
+    /// A program, without UNIX sockets that reach others by their path: where Landlock cannot refuse to resolve such a
+    /// path, any directory that the task sees could hold a socket of the machine.
+    Program,
+    /// A program, with such sockets.
+    ProgramWithSockets,
+    /// A function of this binary: one process, which starts no other and executes nothing.
+    Function,
 }
 
 /// The highest call number that this list was drawn up against (Linux 6.10); newer ones answer ENOSYS.
@@ -35,6 +39,15 @@ const fn has_any(argument: u8, bits: u32) -> Test {
         mask: bits,
         value: 0,
         holds_if_equal: false,
+    }
+}
+
+const fn has_none(argument: u8, bits: u32) -> Test {
+    Test {
+        argument,
+        mask: bits,
+        value: 0,
+        holds_if_equal: true,
     }
 }
 
@@ -74,6 +87,17 @@ const CLONE: Verdict = Verdict::Check(
         then: EPERM,
     }],
     &Verdict::Allow,
+);
+/// A thread of this process, and no other process.
+const CLONE_THREAD: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[
+            has_any(0, libc::CLONE_THREAD.unsigned_abs()),
+            has_none(0, NEW_NAMESPACE_BITS),
+        ],
+        then: Verdict::Allow,
+    }],
+    &EPERM,
 );
 const IOCTL: Verdict = Verdict::Check(
     &[
@@ -179,13 +203,13 @@ const SOCKETPAIR_ALL: Verdict = Verdict::Check(
 
 /// Every listed call with its verdict.
 pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
-    let (socket, socketpair) = if surface.unix_sockets {
-        (SOCKET_ALL, SOCKETPAIR_ALL)
-    } else {
-        (SOCKET_INTERNET, SOCKETPAIR_CONNECTED)
+    let (socket, socketpair, clone) = match surface {
+        Surface::Program => (SOCKET_INTERNET, SOCKETPAIR_CONNECTED, CLONE),
+        Surface::ProgramWithSockets => (SOCKET_ALL, SOCKETPAIR_ALL, CLONE),
+        Surface::Function => (SOCKET_INTERNET, NO_FAMILY, CLONE_THREAD),
     };
     let checked = [
-        (libc::SYS_clone, CLONE),
+        (libc::SYS_clone, clone),
         (libc::SYS_clone3, ENOSYS),
         (libc::SYS_openat2, ENOSYS),
         (libc::SYS_openat, OPENAT),
@@ -215,10 +239,14 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         .iter()
         .chain(ALLOWED_HERE)
         .map(|number| (*number, Verdict::Allow));
+    let withheld: &[libc::c_long] = match surface {
+        Surface::Program | Surface::ProgramWithSockets => &[],
+        Surface::Function => STARTING,
+    };
     let all = checked
         .into_iter()
         .chain(CHECKED_HERE.iter().copied())
-        .chain(plain);
+        .chain(plain.filter(|(number, _)| !withheld.contains(number)));
     all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
         .collect()
 }
@@ -263,6 +291,17 @@ const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[];
+
+/// What starts another process or another program.
+#[cfg(target_arch = "x86_64")]
+const STARTING: &[libc::c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const STARTING: &[libc::c_long] = &[libc::SYS_execve, libc::SYS_execveat];
 
 /// Old forms that only this architecture has.
 #[cfg(target_arch = "x86_64")]

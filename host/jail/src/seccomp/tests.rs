@@ -64,7 +64,7 @@ fn verdict(code: &BpfProgram, number: libc::c_long, arguments: &[u64]) -> &'stat
     }
 }
 
-const OPEN_ALL: Surface = Surface { unix_sockets: true };
+const OPEN_ALL: Surface = Surface::ProgramWithSockets;
 
 #[test]
 fn every_number_gets_the_verdict_of_the_list() {
@@ -171,10 +171,32 @@ fn arguments_decide_where_the_number_does_not() {
 
 #[test]
 fn unix_sockets_can_be_closed_and_pairs_stay() {
-    let code = program(Surface {
-        unix_sockets: false,
-    });
+    let code = program(Surface::Program);
     assert_eq!(verdict(&code, libc::SYS_socket, &[1, 1, 0]), "EAFNOSUPPORT");
     assert_eq!(verdict(&code, libc::SYS_socketpair, &[1, 1, 0]), "allowed");
     assert_eq!(verdict(&code, libc::SYS_socket, &[2, 1, 0]), "allowed");
+}
+
+#[test]
+fn a_function_starts_threads_and_nothing_else() {
+    let code = program(Surface::Function);
+    let thread = 0x003d_0f00;
+    for (number, arguments, expected) in [
+        (libc::SYS_clone, vec![thread], "allowed"),
+        (libc::SYS_clone, vec![0x11], "EPERM"),
+        (libc::SYS_clone, vec![thread | 0x1000_0000], "EPERM"),
+        (libc::SYS_clone3, vec![], "ENOSYS"),
+        (libc::SYS_execve, vec![], "EPERM"),
+        (libc::SYS_execveat, vec![], "EPERM"),
+        (libc::SYS_socket, vec![1, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_socketpair, vec![1, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_mprotect, vec![], "allowed"),
+        (libc::SYS_openat, vec![0, 0, 0o100, 0o4755], "EPERM"),
+    ] {
+        assert_eq!(verdict(&code, number, &arguments), expected, "call {number}");
+    }
+    #[cfg(target_arch = "x86_64")]
+    for number in [libc::SYS_fork, libc::SYS_vfork] {
+        assert_eq!(verdict(&code, number, &[]), "EPERM", "call {number}");
+    }
 }

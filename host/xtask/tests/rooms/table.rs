@@ -36,6 +36,7 @@ pub(crate) const DEV_CRATES: &[&str] = &[
     "serde_json",
     "tempfile",
     "trycmd",
+    "wat",
 ];
 
 /// One row for each room.
@@ -106,7 +107,16 @@ pub(crate) const ROOMS: &[Room] = &[
         package: "host-wasm",
         path: "host/wasm",
         rooms: &["host-core"],
-        crates: Crates::Only(&["serde", "serde_json", "sha2", "thiserror", "wasmtime*"]),
+        crates: Crates::Only(&[
+            "hmac",
+            "rustix",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "wasmtime*",
+        ]),
     },
     Room {
         package: "host-store",

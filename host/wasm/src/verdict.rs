@@ -1,0 +1,141 @@
+//! How a worker says its task ended: one line of JSON.
+//!
+//! A program that has broken out of the engine could say anything here. What it says concerns nothing but its own run.
+
+use std::io::{self, Write};
+
+use host_core::LimitName;
+use serde::{Deserialize, Serialize};
+
+/// The longest reason, in bytes, so that a verdict fits into what a pipe takes at once.
+const REASON_BYTES_MAX: usize = 1_024;
+/// What follows a reason that was cut.
+const CUT: &str = " ...";
+
+/// The last words of a worker.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Verdict {
+    /// How it ended.
+    pub end: End,
+    /// The most that the guest's memories and tables had together, in bytes.
+    pub memory_peak_bytes: u64,
+}
+
+/// How a worker's task ended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum End {
+    /// The program ended by itself, or was compiled.
+    Exited {
+        /// What it ended with.
+        code: i32,
+    },
+    /// It did what no program may.
+    Trapped {
+        /// What that was.
+        reason: String,
+    },
+    /// It passed a limit.
+    Limit {
+        /// Which.
+        name: LimitName,
+        /// What it wanted.
+        reason: String,
+    },
+    /// It is no program that can run here.
+    Unfit {
+        /// Why.
+        reason: String,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
+    /// The worker could not do its task.
+    Broken {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    pub(crate) fn of(end: End) -> Self {
+        Self {
+            end,
+            memory_peak_bytes: 0,
+        }
+    }
+
+    /// Reads what a worker said; nothing if it did not get that far, or said something else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The exit code of the process, which can hold less than a verdict.
+    pub(crate) fn exit_code(&self) -> i32 {
+        match self.end {
+            End::Exited { code } => code & 0xff,
+            End::Trapped { .. } | End::Limit { .. } | End::Unfit { .. } | End::Broken { .. } => 1,
+        }
+    }
+
+    pub(crate) fn say(mut self, out: &mut impl Write) -> io::Result<()> {
+        match &mut self.end {
+            End::Exited { .. } => {}
+            End::Trapped { reason }
+            | End::Limit { reason, .. }
+            | End::Unfit { reason, .. }
+            | End::Broken { reason } => cut(reason),
+        }
+        out.write_all(&serde_json::to_vec(&self)?)
+    }
+}
+
+fn cut(reason: &mut String) {
+    if reason.len() > REASON_BYTES_MAX {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        reason.push_str(CUT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_read_as_it_was_said_and_always_fits() {
+        let long = "\u{1}ä".repeat(4_000);
+        for end in [
+            End::Exited { code: -1 },
+            End::Trapped { reason: long },
+            End::Limit {
+                name: LimitName::Memory,
+                reason: "more".to_owned(),
+            },
+            End::Unfit {
+                reason: "no".to_owned(),
+                hint: Some("do".to_owned()),
+            },
+        ] {
+            let mut said = Vec::new();
+            let verdict = Verdict::of(end.clone());
+            verdict.say(&mut said).unwrap();
+            assert!(said.len() < 4_096, "{} bytes", said.len());
+            let read = Verdict::read(std::str::from_utf8(&said).unwrap()).unwrap();
+            match (read.end, end) {
+                (End::Trapped { reason }, End::Trapped { .. }) => assert!(reason.ends_with(CUT)),
+                (read, end) => assert_eq!(read, end),
+            }
+        }
+    }
+
+    #[test]
+    fn an_exit_code_of_a_process_has_eight_bits() {
+        let code = |code| Verdict::of(End::Exited { code }).exit_code();
+        assert_eq!([code(0), code(300), code(-1)], [0, 44, 255]);
+    }
+
+    #[test]
+    fn what_is_no_verdict_is_none() {
+        assert_eq!(Verdict::read(""), None);
+        assert_eq!(Verdict::read(r#"{"end":{"Exited":{}}}"#), None);
+    }
+}
