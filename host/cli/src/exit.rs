@@ -19,6 +19,12 @@ pub(crate) enum Exit {
     Machine,
     /// A bug of ours.
     Bug,
+    /// A program that is run as it is ended with this.
+    Program(u8),
+    /// Such a program was stopped by its limit of time.
+    ProgramTimedOut,
+    /// Such a program was not run, or we failed it.
+    NotRun,
     /// Ended by this signal.
     Interrupted(u8),
 }
@@ -35,6 +41,9 @@ impl Exit {
             Self::Lost => 5,
             Self::Machine => 7,
             Self::Bug => 70,
+            Self::Program(code) => code,
+            Self::ProgramTimedOut => 124,
+            Self::NotRun => 125,
             Self::Interrupted(signal) => 128u8.saturating_add(signal),
         }
     }

@@ -309,11 +309,12 @@ fn found_features() -> Vec<String> {
         ("/bin/sh", "shell"),
         ("/opt/puppetlabs/puppet/bin/ruby", "puppet-agent"),
     ];
-    found
+    let found = found
         .into_iter()
         .filter(|(path, _)| Path::new(path).exists())
-        .map(|(_, feature)| feature.to_owned())
-        .collect()
+        .map(|(_, feature)| feature);
+    // The engine is a part of this program.
+    found.chain(["wasm"]).map(str::to_owned).collect()
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile, Failure> {

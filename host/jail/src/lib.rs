@@ -43,6 +43,7 @@ pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
 pub use report::{Ending, LeftFile, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
+pub use streams::sealed_file;
 
 /// Writes a control file of the kernel in one call, as its format demands.
 fn write_file(path: &str, text: &str) -> std::io::Result<()> {

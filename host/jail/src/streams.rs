@@ -111,7 +111,10 @@ pub(crate) fn piece() -> Box<[u8]> {
 }
 
 /// A sealed file in memory that reads as all of `contents`, one behind the other, from the start.
-pub(crate) fn sealed_file<'c>(
+///
+/// # Errors
+/// When there is no room for it.
+pub fn sealed_file<'c>(
     name: &str,
     contents: impl Iterator<Item = &'c [u8]>,
 ) -> io::Result<OwnedFd> {

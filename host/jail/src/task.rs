@@ -75,8 +75,7 @@ pub(crate) fn become_function(
     let confined = (|| {
         confine(recipe, streams)?;
         let words = [call.last_words.as_fd()];
-        let kept: Vec<BorrowedFd<'_>> =
-            call.file.iter().map(AsFd::as_fd).chain(words).collect();
+        let kept: Vec<BorrowedFd<'_>> = call.file.iter().map(AsFd::as_fd).chain(words).collect();
         sys::close_all_but(&kept).step("close descriptors")?;
         sys::forget_environment();
         filter_calls(filter)

@@ -2,13 +2,12 @@
 //!
 //! INVARIANT: the line `intended` is on disk before the program starts. If it cannot be written it never does.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use host_core::{Denial, Grant, Outcome, Record};
-use host_jail::{InstalledFile, JailRecipe, Keeper, Opening, Outlets, StartError, Who};
+use host_jail::{Keeper, Outlets, SetupError, SetupKind, StartError, Who};
 use host_store::{
     CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError, SpoolFile,
     Store, UidError,
@@ -16,14 +15,12 @@ use host_store::{
 use serde_json::{Map, json};
 
 use crate::draft::{Draft, Moment, ResultValue};
-use crate::load::{is_executable, read_file};
-use crate::machine::{FIXED_ENVIRONMENT, Machine, Starter, TakenIds, UserError};
-use crate::plan::{INSTALL_DIR, Plan};
-use crate::running::{GROUPS_WAIT_MAX, Running, Tail};
+use crate::ended::stopped_value;
+use crate::machine::{Machine, Starter, TakenIds, UserError};
+use crate::plan::Plan;
+use crate::running::{Finished, GROUPS_WAIT_MAX, Running, Tail};
 use crate::sweep::sweep;
-
-/// The most that the files of one task take in its jail, in bytes.
-const INSTALL_BYTES_MAX: u64 = 512 << 20;
+use crate::work::Work;
 
 /// Why a run could not be started; it is as if it had not been asked for, but for the journal.
 #[derive(Debug, thiserror::Error)]
@@ -64,28 +61,33 @@ pub enum BeginError {
     Keeper(#[from] StartError),
 }
 
-/// Records the intent and starts the run of `plan` with `grant`, under a keeper that was told nothing yet.
+/// Records the intent and starts `work` with `grant`, under a keeper that was told nothing yet.
 ///
 /// # Errors
 /// [`BeginError`]; nothing runs then.
 pub fn begin<'s>(
-    plan: &Plan<'_>,
+    work: Work,
     grant: &Grant,
     machine: &Machine,
     store: &'s Store,
     moment: &Moment,
     keeper: Keeper,
 ) -> Result<Running<'s>, BeginError> {
-    let draft = Draft::new(plan, Some(grant), moment);
-    let exclusive = plan
-        .task
-        .asks
+    let exclusive = work
         .exclusive
-        .then(|| store.exclusive(&plan.task.name))
+        .as_ref()
+        .map(|task| store.exclusive(task))
         .transpose()?;
-    let install = install(plan, store)?;
     let who = who(grant, machine, store, moment)?;
-    let recipe = recipe(plan, grant, machine, &draft, who, install);
+    let Work {
+        subject,
+        noop,
+        input_digest,
+        inlets,
+        ..
+    } = &work;
+    let draft = Draft::new(subject.clone(), Some(grant), moment);
+    let recipe = work.recipe(grant, machine, draft.run, who);
     let journal = store.journal();
     journal.reserve()?;
     sweep(store, machine.by_root());
@@ -115,13 +117,13 @@ pub fn begin<'s>(
             stdout: stdout.into(),
             stderr: stderr.into(),
             report: report.into(),
-            artifacts: OwnedFd::from(artifacts),
+            artifacts: Some(OwnedFd::from(artifacts)),
             held: mark.share()?,
             held_too: exclusive.as_ref().map(Exclusive::share).transpose()?,
         };
         // The jail is made while the disk takes the intent; the program waits for both.
-        keeper.prepare(&recipe, &outlets)?;
-        journal.append(&draft.intended(plan, &recipe))?;
+        keeper.prepare(&recipe, inlets, &outlets)?;
+        journal.append(&draft.intended(*noop, input_digest, &recipe))?;
         // ORDER: only now, with the intent durable.
         keeper.go();
         Ok(live)
@@ -162,7 +164,7 @@ pub fn refuse(
     store: &Store,
     moment: &Moment,
 ) -> Result<Record<ResultValue>, JournalError> {
-    let mut draft = Draft::new(plan, None, moment);
+    let mut draft = Draft::new(plan.subject(), None, moment);
     let mut reasons = Vec::new();
     if let host_core::Decision::Refused(refusal) = &plan.decision {
         reasons.extend(refusal.denied.iter().map(ToString::to_string));
@@ -187,37 +189,54 @@ pub fn refuse(
     Ok(record)
 }
 
-fn install(plan: &Plan<'_>, store: &Store) -> Result<Vec<InstalledFile>, BeginError> {
-    let mut room = INSTALL_BYTES_MAX;
-    let mut files = Vec::with_capacity(plan.installation.files.len());
-    for file in &plan.installation.files {
-        let bundle = &plan.loaded.bundle;
-        let bytes =
-            read_file(bundle, &file.from, room, store).map_err(|source| BeginError::Install {
-                path: file.from.clone(),
-                source,
-            })?;
-        room = room.saturating_sub(bytes.len() as u64);
-        let executable =
-            file.to == plan.installation.executable || is_executable(bundle, &file.from);
-        files.push(InstalledFile {
-            path: PathBuf::from(&file.to),
-            executable,
-            bytes,
-        });
-    }
-    Ok(files)
+/// Records that the program of `plan` could not be started by anyone, for a `reason` that it is to blame for.
+///
+/// # Errors
+/// When that cannot be recorded.
+pub fn unstarted(
+    plan: &Plan<'_>,
+    store: &Store,
+    moment: &Moment,
+    reason: &str,
+    hint: Option<&str>,
+) -> Result<Finished, JournalError> {
+    let draft = Draft::new(plan.subject(), None, moment);
+    let outcome = Outcome::CouldNotStart {
+        reason: reason.to_owned(),
+    };
+    let value = stopped_value(&plan.task.name, &outcome);
+    let record = draft.record(outcome, value, None);
+    store
+        .journal()
+        .append(&json!({"event": "finished", "record": record}))?;
+    Ok(Finished {
+        record,
+        setup: Some(SetupError {
+            kind: SetupKind::Program,
+            step: "compile".to_owned(),
+            cause: reason.to_owned(),
+            hint: hint.map(str::to_owned),
+        }),
+        left_out: Vec::new(),
+        reached: Vec::new(),
+    })
 }
 
+/// Who the run is on the machine.
 fn who(
     grant: &Grant,
     machine: &Machine,
     store: &Store,
     moment: &Moment,
 ) -> Result<Who, BeginError> {
-    if let Some(user) = grant.run_as() {
-        return Ok(machine.user(user)?);
+    match grant.run_as() {
+        Some(user) => Ok(machine.user(user)?),
+        None => nobody(machine, store, moment),
     }
+}
+
+/// A throw-away user, or whoever started this where that is not root.
+pub(crate) fn nobody(machine: &Machine, store: &Store, moment: &Moment) -> Result<Who, BeginError> {
     match machine.starter {
         Starter::Root { uids } => {
             let taken = TakenIds::of(uids);
@@ -227,89 +246,4 @@ fn who(
         }
         Starter::User { uid, gid } => Ok(Who::Caller { uid, gid }),
     }
-}
-
-fn recipe(
-    plan: &Plan<'_>,
-    grant: &Grant,
-    machine: &Machine,
-    draft: &Draft,
-    who: Who,
-    install: Vec<InstalledFile>,
-) -> JailRecipe {
-    let required = |text: &str| {
-        !plan
-            .asks
-            .iter()
-            .any(|ask| ask.optional && ask.capability.to_string() == text)
-    };
-    let openings = grant.iter().filter_map(|granted| {
-        let (path, writable) = match &granted.capability {
-            host_core::Capability::FsRead(path) => (path, false),
-            host_core::Capability::FsWrite(path) => (path, true),
-            _ => return None,
-        };
-        let optional = !required(&granted.capability.to_string());
-        Some(Opening {
-            path: PathBuf::from(path.as_str()),
-            writable,
-            optional,
-            capabilities: vec![granted.capability.to_string()],
-        })
-    });
-    let user_name = grant
-        .run_as()
-        .map_or_else(|| "task".to_owned(), ToString::to_string);
-    JailRecipe {
-        run: draft.run,
-        user_name: if grant.appears_root() {
-            "root".to_owned()
-        } else {
-            user_name
-        },
-        who,
-        appear_root: grant.appears_root(),
-        system_paths: machine.system_paths.clone(),
-        openings: widest(openings),
-        never: machine.never.clone(),
-        install,
-        program: PathBuf::from(INSTALL_DIR).join(&plan.installation.executable),
-        environment: environment(plan, grant, machine),
-        stdin: plan.process.stdin.clone(),
-        limits: grant.limits().clone(),
-    }
-}
-
-/// One opening for each path: writable if any grant of it is.
-fn widest(openings: impl Iterator<Item = Opening>) -> Vec<Opening> {
-    let mut by_path: BTreeMap<PathBuf, Opening> = BTreeMap::new();
-    for opening in openings {
-        by_path
-            .entry(opening.path.clone())
-            .and_modify(|known| {
-                known.writable |= opening.writable;
-                known.optional &= opening.optional;
-                known
-                    .capabilities
-                    .extend(opening.capabilities.iter().cloned());
-            })
-            .or_insert(opening);
-    }
-    by_path.into_values().collect()
-}
-
-/// The fixed variables, then those that were granted, then the input's, which nothing replaces.
-fn environment(plan: &Plan<'_>, grant: &Grant, machine: &Machine) -> Vec<(String, String)> {
-    let fixed = FIXED_ENVIRONMENT
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let granted = grant.env().filter_map(|name| {
-        machine
-            .environment
-            .get(name.as_str())
-            .map(|value| (name.to_string(), value.clone()))
-    });
-    let input = plan.process.environment.iter().cloned();
-    let merged: BTreeMap<String, String> = fixed.chain(granted).chain(input).collect();
-    merged.into_iter().collect()
 }

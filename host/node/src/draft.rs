@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use host_core::{
-    BundleSummary, Denial, Grant, GrantLine, LimitName, Outcome, Record, RecordFormat, RunId,
-    StreamSummary, StreamText, TaskName, Timestamp, Used,
+    BundleSummary, Denial, Digest, Grant, GrantLine, LimitName, Outcome, Record, RecordFormat,
+    RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
 };
 use host_jail::{JailRecipe, Report};
 use serde_json::{Map, Value, json};
-
-use crate::plan::Plan;
 
 /// How much of standard error a record repeats, in bytes.
 pub(crate) const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
@@ -40,6 +38,15 @@ impl Moment {
         RunId::from_parts(unix_ms, [a, b, c, d, e, f, g, h, i, j])
     }
 
+    /// An id for the compiler's run at the same moment, which no other run has.
+    pub(crate) fn compile_id(&self) -> RunId {
+        let mut other = *self;
+        for byte in &mut other.random {
+            *byte = !*byte;
+        }
+        other.run_id()
+    }
+
     fn timestamp(&self) -> Timestamp {
         Timestamp::from_unix(self.unix_seconds, self.nanos)
     }
@@ -50,20 +57,32 @@ impl Moment {
     }
 }
 
+/// What a run is of, as its record names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// The task; none where the program itself is run.
+    pub(crate) task: Option<TaskName>,
+    pub(crate) bundle: BundleSummary,
+    /// What its asks could not give it here.
+    pub(crate) denials: Vec<Denial>,
+    /// Whether it is a WASI program, whose worker says how it ended.
+    pub(crate) is_wasm: bool,
+}
+
 /// What of a record is known before the run starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) run: RunId,
-    pub(crate) task: TaskName,
+    pub(crate) task: Option<TaskName>,
     pub(crate) bundle: BundleSummary,
+    pub(crate) is_wasm: bool,
     pub(crate) started: Timestamp,
     pub(crate) grant: Vec<GrantLine>,
     pub(crate) denials: Vec<Denial>,
 }
 
 impl Draft {
-    pub(crate) fn new(plan: &Plan<'_>, grant: Option<&Grant>, moment: &Moment) -> Self {
-        let manifest = plan.loaded.bundle.manifest();
+    pub(crate) fn new(subject: Subject, grant: Option<&Grant>, moment: &Moment) -> Self {
         let lines = grant
             .into_iter()
             .flat_map(Grant::iter)
@@ -82,22 +101,12 @@ impl Draft {
             });
         Self {
             run: moment.run_id(),
-            task: plan.task.name.clone(),
-            bundle: BundleSummary {
-                id: plan.loaded.bundle.id(),
-                module: Some(manifest.module().clone()),
-                version: manifest.version().to_string(),
-                signers: plan
-                    .loaded
-                    .bundle
-                    .signers()
-                    .iter()
-                    .map(|signed| signed.owner.to_string())
-                    .collect(),
-            },
+            task: subject.task,
+            bundle: subject.bundle,
+            is_wasm: subject.is_wasm,
             started: moment.timestamp(),
             grant: lines.collect(),
-            denials: plan.denials.iter().cloned().chain(dropped).collect(),
+            denials: subject.denials.into_iter().chain(dropped).collect(),
         }
     }
 
@@ -113,23 +122,28 @@ impl Draft {
     }
 
     /// The line that says what is about to start.
-    pub(crate) fn intended(&self, plan: &Plan<'_>, recipe: &JailRecipe) -> Value {
+    pub(crate) fn intended(&self, noop: bool, input: &Digest, recipe: &JailRecipe) -> Value {
         let limits: BTreeMap<&str, String> = LimitName::ALL
             .into_iter()
-            .map(|name| (name.as_str(), plan.limits.text(name)))
+            .map(|name| (name.as_str(), recipe.limits.text(name)))
             .collect();
         json!({
             "event": "intended",
             "run": self.run,
-            "task": self.task,
+            "task": self.task_text(),
             "bundle": self.bundle,
             "started": self.started,
-            "noop": plan.noop,
-            "input": plan.input_digest,
+            "noop": noop,
+            "input": input,
             "grant": self.grant,
             "limits": limits,
             "uid": recipe.who.outside().0,
         })
+    }
+
+    /// The task's name, which is empty where the program itself is run.
+    fn task_text(&self) -> &str {
+        self.task.as_ref().map_or("", AsRef::as_ref)
     }
 
     pub(crate) fn record(
@@ -144,7 +158,7 @@ impl Draft {
             run: self.run,
             node: None,
             caller: None,
-            task: Some(self.task),
+            task: self.task,
             bundle: self.bundle,
             status,
             outcome,

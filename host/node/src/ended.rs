@@ -3,9 +3,10 @@
 use host_core::{Artifact, Outcome, StreamText, TaskName};
 use host_jail::{Ending, Report, SetupKind};
 use host_task::TaskResult;
+use host_wasm::{End, Verdict};
 use serde_json::Value;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, ResultValue};
 use crate::running::Finished;
 
 /// A finished run with what its spool shall hold instead of a secret.
@@ -22,17 +23,34 @@ impl Ended {
         stderr: Vec<u8>,
         artifacts: Vec<Artifact>,
     ) -> Self {
-        let outcome = outcome(report.as_ref());
-        let result = result(&draft.task, &outcome, &stdout, &stderr);
-        let public = result.public_value();
-        let redacted = result
-            .sensitive
-            .then(|| Value::Object(public.clone()).to_string().into_bytes());
+        let verdict = report
+            .as_ref()
+            .filter(|_| draft.is_wasm)
+            .map(|report| Verdict::read(&report.last_words));
+        let outcome = outcome(report.as_ref(), verdict.as_ref());
+        let (public, redacted) = match &draft.task {
+            Some(task) => {
+                let result = result(task, &outcome, &stdout, &stderr);
+                let public = result.public_value();
+                let redacted = result
+                    .sensitive
+                    .then(|| Value::Object(public.clone()).to_string().into_bytes());
+                (public, redacted)
+            }
+            // What a program says is its own matter.
+            None => (ResultValue::new(), None),
+        };
         let mut draft = draft.clone();
         if let Some(report) = &report {
             draft.withhold(&report.not_opened);
         }
         let mut record = draft.record(outcome, public, report.as_ref());
+        if let Some(Some(verdict)) = &verdict {
+            let peak = verdict.memory_peak_bytes;
+            record
+                .usage
+                .insert("guest_memory_peak_bytes".to_owned(), peak);
+        }
         let kept = report
             .as_ref()
             .map(|report| report.stderr)
@@ -63,14 +81,21 @@ impl Ended {
     }
 }
 
-fn outcome(report: Option<&Report>) -> Outcome {
+/// How the run ended: as the keeper saw it, and for a WASI program that ended by itself as its worker says.
+fn outcome(report: Option<&Report>, verdict: Option<&Option<Verdict>>) -> Outcome {
     let Some(report) = report else {
         return Outcome::Lost {
             reason: "the keeper of the run was killed".to_owned(),
         };
     };
     match &report.ending {
-        Ending::Exited { code } => Outcome::Exited { code: *code },
+        Ending::Exited { code } => match verdict {
+            None => Outcome::Exited { code: *code },
+            Some(Some(verdict)) => said(&verdict.end),
+            Some(None) => Outcome::Trapped {
+                reason: format!("the engine ended without a word, with {code}"),
+            },
+        },
         Ending::Signalled { signal } => Outcome::Signalled { signal: *signal },
         Ending::Limit { name } => Outcome::Limit { limit: *name },
         Ending::Cancelled => Outcome::Cancelled {
@@ -89,6 +114,27 @@ fn outcome(report: Option<&Report>) -> Outcome {
             reason: format!("its output could not be kept: {cause}"),
         },
     }
+}
+
+fn said(end: &End) -> Outcome {
+    match end {
+        End::Exited { code } => Outcome::Exited { code: *code },
+        End::Trapped { reason } => Outcome::Trapped {
+            reason: reason.clone(),
+        },
+        End::Limit { name, .. } => Outcome::Limit { limit: *name },
+        End::Unfit { reason, .. } => Outcome::CouldNotStart {
+            reason: reason.clone(),
+        },
+        End::Broken { reason } => Outcome::CouldNotStart {
+            reason: format!("the engine failed: {reason}"),
+        },
+    }
+}
+
+/// The result of a task that was not started.
+pub(crate) fn stopped_value(task: &TaskName, outcome: &Outcome) -> ResultValue {
+    result(task, outcome, &[], &[]).public_value()
 }
 
 /// The result by the Puppet rules; a run that did not end by itself has an error of ours in it.

@@ -14,6 +14,10 @@ mod load;
 
 mod plan;
 
+mod compile;
+mod program;
+mod work;
+
 mod begin;
 mod draft;
 mod ended;
@@ -22,10 +26,15 @@ mod sweep;
 
 mod machine;
 
-pub use begin::{BeginError, begin, refuse};
+pub use begin::{BeginError, begin, refuse, unstarted};
+pub use compile::{
+    CompileError, Compiled, Compiling, PROGRAM_BYTES_MAX, compile, digest_of_program,
+};
 pub use draft::{Moment, NOT_GRANTED, ResultValue};
 pub use load::{LoadError, Loaded, load, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
+pub use program::{GuestDir, ProgramPlan, ProgramPlanError, ProgramRequest, plan_program};
 pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
 pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};
+pub use work::{Work, worker};

@@ -4,22 +4,27 @@
 //! grant. Nothing is written and nothing of the bundle is executed here.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use host_core::{
-    Ask, Asks, AsksError, CanonicalPath, Capability, Decision, Denial, Denied, Digest, Grant,
-    LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question, Refusal,
+    Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denial, Denied,
+    Digest, Grant, LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question,
+    Refusal,
 };
+use host_store::Store;
 use host_task::{
     CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
-    Installation, ProcessInput, RawInput, SelectError, TaskDefinition,
+    Installation, ProcessInput, RawInput, SelectError, TaskDefinition, is_wasm_file,
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::load::Loaded;
+use crate::compile::{PROGRAM_BYTES_MAX, digest_of_program};
+use crate::draft::Subject;
+use crate::load::{Loaded, read_file};
 use crate::machine::Machine;
 
 /// The rule that stands for `--allow`.
-const RULE_ALLOW: &str = "--allow";
+pub(crate) const RULE_ALLOW: &str = "--allow";
 /// The rule that stands for `--allow-asked`.
 const RULE_ALLOW_ASKED: &str = "--allow-asked";
 
@@ -232,7 +237,7 @@ fn possible(
 }
 
 /// Why this machine cannot open a capability to any run, if it cannot.
-fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
+pub(crate) fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
     match capability {
         Capability::AppearRoot => None,
         Capability::FsRead(_) | Capability::FsWrite(_) => machine.mighty_group().map(|group| {
@@ -265,6 +270,45 @@ fn decide(asks: &Asks, request: &RunRequest) -> Decision {
 }
 
 impl Plan<'_> {
+    /// Whether what runs is a WASI program.
+    #[must_use]
+    pub fn is_wasm(&self) -> bool {
+        is_wasm_file(&self.installation.executable)
+    }
+
+    /// The WASI program that runs, with the digest that it is known by.
+    ///
+    /// # Errors
+    /// When the bundle's file cannot be read any more.
+    pub fn program(&self, store: &Store) -> io::Result<(Vec<u8>, Digest)> {
+        let executable = &self.installation.executable;
+        let mut files = self.installation.files.iter();
+        let file = files.find(|file| file.to == *executable);
+        let from = file.map_or(executable.as_str(), |file| file.from.as_str());
+        let bundle = &self.loaded.bundle;
+        let program = read_file(bundle, from, PROGRAM_BYTES_MAX, store)?;
+        let known = bundle.manifest().file(from).map(|entry| entry.sha256);
+        let digest = known.unwrap_or_else(|| digest_of_program(&program));
+        Ok((program, digest))
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        let bundle = &self.loaded.bundle;
+        let manifest = bundle.manifest();
+        let signers = bundle.signers().iter();
+        Subject {
+            task: Some(self.task.name.clone()),
+            bundle: BundleSummary {
+                id: bundle.id(),
+                module: Some(manifest.module().clone()),
+                version: manifest.version().to_string(),
+                signers: signers.map(|signed| signed.owner.to_string()).collect(),
+            },
+            denials: self.denials.clone(),
+            is_wasm: false,
+        }
+    }
+
     /// The grant, where the run is allowed.
     ///
     /// # Errors

@@ -221,7 +221,7 @@ fn short_line(record: &Record<ResultValue>) -> Value {
     json!({
         "event": "finished",
         "run": record.run,
-        "task": record.task,
+        "task": record.task.as_ref().map_or("", AsRef::as_ref),
         "status": record.status,
         "outcome": record.outcome.kind(),
         "runtime": record.runtime,

@@ -15,6 +15,7 @@ mod held;
 mod owned;
 mod walk;
 
+mod compiled;
 mod content;
 mod shelved;
 mod staging;
@@ -38,6 +39,7 @@ pub use cap_std::fs::Dir;
 
 pub use crate::active::ActiveRun;
 pub use crate::boot::NewBoot;
+pub use crate::compiled::{COMPILED_BYTES_MAX, COMPILED_KEY_BYTES, CompiledKeyError};
 pub use crate::content::ReadContentError;
 pub use crate::disk::DiskError;
 pub use crate::exclusive::{Exclusive, ExclusiveError};

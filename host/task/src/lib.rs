@@ -47,4 +47,5 @@ pub use module::{
 pub use result::{RESULT_DEPTH_MAX, STDERR_BYTES_MAX, TaskFailure, TaskResult};
 pub use select::{
     InstallError, Installation, InstalledFile, POWERSHELL_FEATURE, SelectError, Selection,
+    is_wasm_file,
 };

@@ -62,6 +62,12 @@ pub enum SelectError {
     },
 }
 
+/// Whether a file is a WASI program by its name, in upper or lower case.
+#[must_use]
+pub fn is_wasm_file(file: &str) -> bool {
+    has_extension(file, "wasm")
+}
+
 impl TaskDefinition {
     /// The implementation for a node with `features`, such as `shell`.
     ///
@@ -162,7 +168,10 @@ fn default_method(executable: &str) -> InputMethod {
 }
 
 fn is_powershell_script(executable: &str) -> bool {
-    executable
-        .rsplit_once('.')
-        .is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("ps1"))
+    has_extension(executable, "ps1")
+}
+
+fn has_extension(file: &str, wanted: &str) -> bool {
+    file.rsplit_once('.')
+        .is_some_and(|(_, extension)| extension.eq_ignore_ascii_case(wanted))
 }

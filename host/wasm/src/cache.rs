@@ -132,7 +132,11 @@ mod tests {
         let sealed = key(1).seal(&digest(1), ENGINE, &artifact());
         assert!(key(2).open(&digest(1), ENGINE, sealed.clone()).is_none());
         assert!(key(1).open(&digest(2), ENGINE, sealed.clone()).is_none());
-        assert!(key(1).open(&digest(1), "0123456789abcdee", sealed).is_none());
+        assert!(
+            key(1)
+                .open(&digest(1), "0123456789abcdee", sealed)
+                .is_none()
+        );
     }
 
     #[test]

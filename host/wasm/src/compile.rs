@@ -84,7 +84,9 @@ fn kind_of(program: &[u8]) -> Result<ProgramKind, End> {
     } else if version.len() < VERSION_OF_MODULES.len() {
         Err(unfit("it is cut short within its first eight bytes"))
     } else {
-        Err(unfit("it is WebAssembly of a version that nobody knows here"))
+        Err(unfit(
+            "it is WebAssembly of a version that nobody knows here",
+        ))
     }
 }
 
@@ -123,7 +125,9 @@ fn judge_module(module: &Module) -> Result<(), End> {
         return Err(unfit);
     }
     match module.get_export("_start") {
-        Some(ExternType::Func(start)) if start.params().len() + start.results().len() == 0 => Ok(()),
+        Some(ExternType::Func(start)) if start.params().len() + start.results().len() == 0 => {
+            Ok(())
+        }
         _ => {
             let reason = "it is no command: it exports no function `_start`";
             let hint = "a library has none; build it as a program, with a `main`";
@@ -192,13 +196,18 @@ mod tests {
         let mut program = wat(r#"(module (func (export "_start") i32.const 1 drop))"#);
         program.truncate(program.len() - 2);
         let reason = check(&program);
-        assert!(reason.starts_with("it cannot be compiled: ") && reason.contains("offset"), "{reason}");
+        assert!(
+            reason.starts_with("it cannot be compiled: ") && reason.contains("offset"),
+            "{reason}"
+        );
     }
 
     #[test]
     fn a_library_is_no_command() {
         assert!(check(&wat("(module)")).contains("`_start`"));
-        assert!(check(&wat(r#"(module (func (export "_start") (param i32)))"#)).contains("`_start`"));
+        assert!(
+            check(&wat(r#"(module (func (export "_start") (param i32)))"#)).contains("`_start`")
+        );
         assert!(check(&wat("(component)")).contains("`wasi:cli/run`"));
     }
 
@@ -218,7 +227,10 @@ mod tests {
             r#"(module (type (struct)) (func (export "_start")))"#,
             r#"(module (tag) (func (export "_start")))"#,
         ] {
-            assert!(check(&wat(text)).starts_with("it cannot be compiled"), "{text}");
+            assert!(
+                check(&wat(text)).starts_with("it cannot be compiled"),
+                "{text}"
+            );
         }
     }
 }

@@ -46,8 +46,7 @@ fn is_provided(name: &str) -> bool {
         let version = name.rsplit_once('@').map(|(_, version)| version);
         version.is_none_or(|version| version.starts_with("0.2."))
     };
-    name == PREVIEW_1
-        || (PACKAGES.iter().any(|package| name.starts_with(package)) && of_0_2(name))
+    name == PREVIEW_1 || (PACKAGES.iter().any(|package| name.starts_with(package)) && of_0_2(name))
 }
 
 /// Why nothing provides `name`, and what its author or whoever runs it can do.
@@ -63,22 +62,35 @@ fn explain(name: &str) -> (String, Option<String>) {
     .map(|(_, capability)| capability);
     if name == PREVIEW_0 {
         let hint = "build it anew: this is WASI preview 0, which compilers left in 2020";
-        (", which nothing here provides".to_owned(), Some(hint.to_owned()))
+        (
+            ", which nothing here provides".to_owned(),
+            Some(hint.to_owned()),
+        )
     } else if PACKAGES.iter().any(|package| name.starts_with(package)) {
         let hint = "build it for WASI 0.2 (preview 2) or preview 1";
-        (", of another version than 0.2".to_owned(), Some(hint.to_owned()))
+        (
+            ", of another version than 0.2".to_owned(),
+            Some(hint.to_owned()),
+        )
     } else if capability == Some("http.request:METHOD https://host/prefix") {
         let why = ", which takes `http.request:METHOD https://host/prefix`, and this version gives no run a network";
         (why.to_owned(), None)
     } else if let Some(capability) = capability {
-        let hint = format!("what it is for is to be had by other means: let it ask for `{capability}`");
+        let hint =
+            format!("what it is for is to be had by other means: let it ask for `{capability}`");
         (", which nothing here provides".to_owned(), Some(hint))
     } else if name == "env" || name.starts_with("go") || name == "gojs" {
         let hint = "it was built for another host than WASI, such as a browser: build it for wasm32-wasip1 or wasm32-wasip2";
-        (", which nothing here provides".to_owned(), Some(hint.to_owned()))
+        (
+            ", which nothing here provides".to_owned(),
+            Some(hint.to_owned()),
+        )
     } else {
         let hint = "a task has WASI and its grants: no capability opens anything else";
-        (", which nothing here provides".to_owned(), Some(hint.to_owned()))
+        (
+            ", which nothing here provides".to_owned(),
+            Some(hint.to_owned()),
+        )
     }
 }
 
@@ -107,16 +119,29 @@ mod tests {
     #[test]
     fn what_a_capability_would_open_is_named_with_it() {
         let http = reason(&["wasi:cli/stdin@0.2.0", "wasi:http/outgoing-handler@0.2.0"]);
-        assert!(http.contains("`wasi:http/outgoing-handler@0.2.0`"), "{http}");
+        assert!(
+            http.contains("`wasi:http/outgoing-handler@0.2.0`"),
+            "{http}"
+        );
         assert!(http.contains("http.request:METHOD"), "{http}");
     }
 
     #[test]
     fn strangers_and_other_versions_are_refused() {
-        for name in ["env", "wasi_unstable", "wasi:cli/stdin@0.3.0", "acme:db/x", "wasi:clip/x"] {
+        for name in [
+            "env",
+            "wasi_unstable",
+            "wasi:cli/stdin@0.3.0",
+            "acme:db/x",
+            "wasi:clip/x",
+        ] {
             assert!(reason(&[name]).contains(&format!("`{name}`")), "{name}");
         }
         let many = ["a", "b", "c", "d", "e", "f", "g"];
-        assert!(reason(&many).contains("`e` and 2 more"), "{}", reason(&many));
+        assert!(
+            reason(&many).contains("`e` and 2 more"),
+            "{}",
+            reason(&many)
+        );
     }
 }

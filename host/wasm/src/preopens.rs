@@ -13,7 +13,12 @@ use crate::order::Preopen;
 /// Opens `preopens` to the guest that `builder` describes.
 pub(crate) fn open(preopens: &[Preopen], builder: &mut WasiCtxBuilder) -> wasmtime::Result<()> {
     let mut opened: BTreeMap<String, ()> = BTreeMap::new();
-    for Preopen { place, name, writable } in directories(preopens) {
+    for Preopen {
+        place,
+        name,
+        writable,
+    } in directories(preopens)
+    {
         if opened.insert(name.clone(), ()).is_some() {
             continue;
         }

@@ -91,7 +91,9 @@ async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         start.call_async(&mut store, ()).await
     };
-    let end = called.await.map_or_else(end_of, |()| End::Exited { code: 0 });
+    let end = called
+        .await
+        .map_or_else(end_of, |()| End::Exited { code: 0 });
     Ok(Verdict {
         end,
         memory_peak_bytes: store.data().budget.peak(),
@@ -142,7 +144,8 @@ fn context(order: &RunOrder) -> Result<WasiCtxBuilder> {
         .args(&order.arguments)
         .envs(&order.environment)
         .max_random_size(RANDOM_BYTES_MAX);
-    let own = |stream: &dyn AsFd| -> Result<File> { Ok(stream.as_fd().try_clone_to_owned()?.into()) };
+    let own =
+        |stream: &dyn AsFd| -> Result<File> { Ok(stream.as_fd().try_clone_to_owned()?.into()) };
     if order.streams_stdin {
         builder.stdin(wasmtime_wasi::cli::stdin());
     } else {

@@ -110,75 +110,76 @@ fn give_birth(
     given: Given,
     groups: &RunGroups,
 ) -> Result<Born, SetupError> {
-        let fallbacks = fallbacks(recipe, groups)?;
-        let bytes_max = recipe.limits.output().bytes();
-        let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max).step("make a pipe")?;
-        let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max).step("make a pipe")?;
-        let (last_words, words_end) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
-        rustix::fs::fcntl_setfl(&last_words, OFlags::NONBLOCK).step("make a pipe")?;
-        let stdin = match given.inlets.stdin {
-            Some(stdin) => stdin,
-            None => input(&recipe.stdin).step("prepare standard input")?,
-        };
-        if recipe.who.by_root() {
-            // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
-            let (uid, gid) = recipe.who.outside();
-            for end in [&stdout_end, &stderr_end] {
-                let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-                rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
-            }
+    let fallbacks = fallbacks(recipe, groups)?;
+    let bytes_max = recipe.limits.output().bytes();
+    let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max).step("make a pipe")?;
+    let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max).step("make a pipe")?;
+    let (last_words, words_end) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
+    rustix::fs::fcntl_setfl(&last_words, OFlags::NONBLOCK).step("make a pipe")?;
+    let stdin = match given.inlets.stdin {
+        Some(stdin) => stdin,
+        None => input(&recipe.stdin).step("prepare standard input")?,
+    };
+    if recipe.who.by_root() {
+        // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
+        let (uid, gid) = recipe.who.outside();
+        for end in [&stdout_end, &stderr_end] {
+            let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
         }
-        let filters = Filters {
-            task: seccomp::program(surface(recipe)),
-            init: seccomp::program_of_init(),
-        };
-        let tree = match base {
-            // The system that was got ready is not for functions.
-            Some(_) if recipe.is_function() => Some(mounts::prepare(recipe, Base::bare()?)?),
-            Some(base) => Some(mounts::prepare(recipe, base)?),
-            None => None,
-        };
-        let (channel, inner) = Channel::pair().step("make a socket pair")?;
-        let streams = Streams {
-            stdin,
-            stdout: stdout_end,
-            stderr: stderr_end,
-        };
-        let init = Init {
-            recipe,
-            channel: inner,
-            streams,
-            filters: &filters,
-            fallbacks,
-            groups: groups.to_join().step("open the control groups")?,
-            tree,
-            payload: given.payload,
-            file: given.inlets.file,
-            last_words: words_end,
-        };
-        match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
-            Forked::Child => {
-                drop(channel);
-                init.run()
-            }
-            Forked::Parent(cloned) => {
-                drop(init);
-                let let_go = map_ids(recipe, cloned.pid)
-                    .step("map the user of the jail")
-                    .and_then(|()| channel.go().step("start the run"));
-                if let Err(error) = let_go {
-                    end_at_once(&cloned);
-                    return Err(error);
-                }
-                Ok(Born {
-                    init: cloned,
-                    channel,
-                    stdout,
-                    stderr,
-                    last_words,
-                })
-            }
+    }
+    let filters = Filters {
+        task: seccomp::program(surface(recipe)),
+        init: seccomp::program_of_init(),
+    };
+    let tree = match base {
+        // The system that was got ready is not for functions.
+        Some(_) if recipe.is_function() => Some(mounts::prepare(recipe, Base::bare()?)?),
+        Some(base) => Some(mounts::prepare(recipe, base)?),
+        None => None,
+    };
+    let (channel, inner) = Channel::pair().step("make a socket pair")?;
+    let streams = Streams {
+        stdin,
+        stdout: stdout_end,
+        stderr: stderr_end,
+    };
+    let init = Init {
+        recipe,
+        channel: inner,
+        streams,
+        filters: &filters,
+        fallbacks,
+        groups: groups.to_join().step("open the control groups")?,
+        tree,
+        payload: given.payload,
+        file: given.inlets.file,
+        last_words: words_end,
+    };
+    match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
+        Forked::Child => {
+            drop(channel);
+            init.run()
         }
+        Forked::Parent(cloned) => {
+            drop(init);
+            let let_go = map_ids(recipe, cloned.pid)
+                .step("map the user of the jail")
+                .and_then(|()| channel.go().step("start the run"));
+            if let Err(error) = let_go {
+                end_at_once(&cloned);
+                return Err(error);
+            }
+            Ok(Born {
+                init: cloned,
+                channel,
+                stdout,
+                stderr,
+                last_words,
+            })
+        }
+    }
 }
 
 fn end_at_once(init: &Cloned) {

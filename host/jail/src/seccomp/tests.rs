@@ -193,7 +193,11 @@ fn a_function_starts_threads_and_nothing_else() {
         (libc::SYS_mprotect, vec![], "allowed"),
         (libc::SYS_openat, vec![0, 0, 0o100, 0o4755], "EPERM"),
     ] {
-        assert_eq!(verdict(&code, number, &arguments), expected, "call {number}");
+        assert_eq!(
+            verdict(&code, number, &arguments),
+            expected,
+            "call {number}"
+        );
     }
     #[cfg(target_arch = "x86_64")]
     for number in [libc::SYS_fork, libc::SYS_vfork] {

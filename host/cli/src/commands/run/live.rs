@@ -8,7 +8,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use host_jail::Event;
-use host_node::{FinishError, Finished, Plan, Running, StreamName};
+use host_node::{FinishError, Finished, Running, StreamName};
 use rustix::event::{PollFd, PollFlags};
 use rustix::time::Timespec;
 use serde_json::json;
@@ -47,14 +47,24 @@ pub(super) struct Followed {
     pub(super) ended_line: bool,
 }
 
-/// Follows `running` to its end.
+/// What is made of the output of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Shows {
+    /// The result of a task, which may be an object.
+    Result,
+    /// The bytes of a program, with nothing between them.
+    Bytes,
+}
+
+/// Follows `running`, which people know as `name`, to its end.
 pub(super) fn follow(
     context: &Context,
     running: Running<'_>,
     signals: &Signals,
-    plan: &Plan<'_>,
+    name: &str,
+    shows: Shows,
 ) -> Result<Followed, Failure> {
-    let mut view = View::new(context.printer, plan);
+    let mut view = View::new(context.printer, name, shows);
     let mut running = running;
     let (mut interrupted, mut abandoned) = (None, false);
     view.started(&running);
@@ -158,7 +168,7 @@ impl Signals {
     }
 
     /// A signal that has come since the last look.
-    fn take(&self) -> Option<u8> {
+    pub(super) fn take(&self) -> Option<u8> {
         let mut byte = [0; 1];
         let come =
             |receiver: &UnixStream, byte: &mut [u8]| matches!({ receiver }.read(byte), Ok(1));
@@ -183,6 +193,8 @@ struct View {
     /// Nothing yet; `true` when standard output may be a JSON object, which is shown at the end.
     holds_stdout: Option<bool>,
     held: Vec<u8>,
+    /// Whether nothing of ours stands between the output.
+    is_quiet: bool,
     started: Instant,
     /// Whether the spinner stands on the terminal, and what it looks like next.
     is_spinning: bool,
@@ -196,15 +208,19 @@ struct View {
 }
 
 impl View {
-    fn new(printer: Printer, plan: &Plan<'_>) -> Self {
+    fn new(printer: Printer, name: &str, shows: Shows) -> Self {
         Self {
             printer,
-            holds_stdout: None,
+            holds_stdout: match shows {
+                Shows::Result => None,
+                Shows::Bytes => Some(false),
+            },
+            is_quiet: shows == Shows::Bytes,
             held: Vec::new(),
             started: stopwatch(),
             is_spinning: false,
             glyphs: SPINNER.iter().cycle(),
-            name: plan.task.name.to_string(),
+            name: name.to_owned(),
             piece: vec![0; PIECE_BYTES],
             stdout_letters: Letters::default(),
             stderr_letters: Letters::default(),
@@ -224,7 +240,7 @@ impl View {
         let quiet = QUIET.saturating_sub(self.started.elapsed());
         let draw = if quiet.is_zero() { TICK } else { quiet };
         let end = latest.saturating_duration_since(stopwatch()).max(TICK);
-        Some(if self.printer.shows_progress() {
+        Some(if self.printer.shows_progress() && !self.is_quiet {
             draw.min(end)
         } else {
             end
@@ -234,7 +250,8 @@ impl View {
     /// Draws the sign of life, on a line of its own.
     fn tick(&mut self) {
         let elapsed = self.started.elapsed();
-        if !self.printer.shows_progress() || elapsed < QUIET || !self.ended_line {
+        let is_shown = self.printer.shows_progress() && !self.is_quiet;
+        if !is_shown || elapsed < QUIET || !self.ended_line {
             return;
         }
         let glyph = self.glyphs.next().copied().unwrap_or_default();

@@ -12,6 +12,10 @@ mod help;
 mod failures;
 mod refusal;
 
+mod compile;
+mod program;
+mod pump;
+
 mod announce;
 mod letters;
 mod live;
@@ -25,10 +29,14 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
 use host_jail::Keeper;
-use host_node::{BeginError, Loaded, RunRequest, SealOptions};
+use host_node::{
+    BeginError, CompileError, Compiled, Compiling, Loaded, Machine, Moment, Plan, RunRequest,
+    SealOptions, Work,
+};
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
+use self::live::Shows;
 use self::typed::InputText;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
@@ -40,7 +48,7 @@ use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
-use crate::wording::shown;
+use crate::wording::{reason, shown};
 
 /// Run a task with what it was granted, and nothing else
 ///
@@ -54,7 +62,9 @@ use crate::wording::shown;
   host run disk-report.tar
   host run disk-report.tar --allow fs.read:/var/log threshold=90
   host run service.tar service action=restart name=nginx --noop --allow-asked
-  host run ./mymodule mytask --input @values.yaml --limit wall=30s --output json")]
+  host run ./mymodule mytask --input @values.yaml --limit wall=30s --output json
+
+A WASI program runs as it is, with options of its own: host run PROGRAM.wasm --help")]
 pub(crate) struct RunArgs {
     /// A bundle, a plain tar of a module, or a module's directory
     pub(crate) bundle: PathBuf,
@@ -100,6 +110,9 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
     there(named)?;
+    if program::is_program(&named.bundle) {
+        return program::run(context, arguments);
+    }
     let mut input = InputText::default();
     check_own_flags(context, arguments)?;
     if named.help {
@@ -120,7 +133,7 @@ pub(crate) fn run(
     )?;
     // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
     let by_root = rustix::process::geteuid().is_root();
-    let keeper = host_jail::start(by_root)
+    let keeper = host_jail::start(by_root, host_node::worker)
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
@@ -373,9 +386,69 @@ fn start(
     };
     announce::announce(context, &plan, &grant, request);
     let signals = live::Signals::listen()?;
-    let running = host_node::begin(&plan, &grant, &machine, store, &moment, keeper)
+    let compiled = if plan.is_wasm() {
+        match wasm_program(context, store, &machine, &plan, &moment, &signals)? {
+            Ok(compiled) => Some(compiled),
+            Err(error) => {
+                drop(keeper);
+                return unstarted(context, store, &plan, request, &moment, &error);
+            }
+        }
+    } else {
+        None
+    };
+    let work = Work::of_task(&plan, compiled, store);
+    let running = work
+        .and_then(|work| host_node::begin(work, &grant, &machine, store, &moment, keeper))
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     let run = running.run();
-    let followed = live::follow(context, running, &signals, &plan)?;
+    let name = plan.task.name.to_string();
+    let followed = live::follow(context, running, &signals, &name, Shows::Result)?;
     summary::end(context, &plan, request, &followed, run)
+}
+
+/// The machine code of a task's WASI program.
+fn wasm_program(
+    context: &Context,
+    store: &Store,
+    machine: &Machine,
+    plan: &Plan<'_>,
+    moment: &Moment,
+    signals: &live::Signals,
+) -> Result<Result<Compiled, CompileError>, Failure> {
+    let name = Shown(&plan.installation.executable).to_string();
+    let (program, digest) = plan.program(store).map_err(|error| {
+        let message = format!("`{name}` of the bundle cannot be read: {}", reason(&error));
+        Failure::plain(Exit::Machine, message)
+    })?;
+    let compiling = Compiling {
+        machine,
+        store,
+        moment,
+        fresh_key: clock::random()?,
+    };
+    compile::try_to_compile(context, signals, &name, &program, &digest, &compiling)
+}
+
+/// A task whose program nobody can start.
+fn unstarted(
+    context: &Context,
+    store: &Store,
+    plan: &Plan<'_>,
+    request: &RunRequest,
+    moment: &Moment,
+    error: &CompileError,
+) -> Result<Exit, Failure> {
+    let mut reason = error.to_string();
+    reason.insert_str(0, &format!("`{}`: ", Shown(&plan.installation.executable)));
+    let finished = host_node::unstarted(plan, store, moment, &reason, error.hint())
+        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let run = finished.record.run;
+    let followed = live::Followed {
+        finished,
+        interrupted: None,
+        stdout_shown: false,
+        ended_line: true,
+    };
+    summary::end(context, plan, request, &followed, run)
 }

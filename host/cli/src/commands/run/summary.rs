@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use host_core::{Capability, LimitName, LimitUnit, Outcome, Record, RunId, Shown, Status};
+use host_core::{Capability, LimitName, LimitUnit, Limits, Outcome, Record, RunId, Shown, Status};
 use host_jail::{SetupError, SetupKind};
 use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest};
 use serde_json::{Value, json};
@@ -18,6 +18,34 @@ use crate::wording::{shown, size};
 /// How many lines of an error message are repeated.
 const MESSAGE_LINES_MAX: usize = 20;
 
+/// What is said of a run beside its record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'t> {
+    /// What people know it as.
+    pub(super) name: &'t str,
+    /// Its limits.
+    pub(super) limits: &'t Limits,
+    /// What runs, in a word.
+    pub(super) kind: &'t str,
+    /// Whether it was to change nothing.
+    pub(super) noop: bool,
+}
+
+/// Says how a program ended that did not end by itself.
+pub(super) fn failure(context: &Context, told: &Told<'_>, finished: &Finished, run: RunId) {
+    words(context.printer, told, finished, run);
+    reached(context.printer, told, finished);
+    if let Some(hint) = finished
+        .setup
+        .as_ref()
+        .and_then(|error| error.hint.as_ref())
+    {
+        context.printer.hint(hint);
+    } else if let Outcome::Limit { limit } = finished.record.outcome {
+        context.printer.hint(&more(context, told, limit));
+    }
+}
+
 /// Prints the result and returns how `host` ends.
 pub(super) fn end(
     context: &Context,
@@ -28,6 +56,13 @@ pub(super) fn end(
 ) -> Result<Exit, Failure> {
     let printer = context.printer;
     let finished = &followed.finished;
+    let name = plan.task.name.to_string();
+    let told = Told {
+        name: &name,
+        limits: &plan.limits,
+        kind: kind(&plan.installation.executable),
+        noop: plan.noop,
+    };
     match printer.mode() {
         OutputMode::Json => printer.json(&finished.record),
         OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": finished.record})),
@@ -36,15 +71,15 @@ pub(super) fn end(
             if !ended_line {
                 printer.note("");
             }
-            words(printer, plan, finished, run);
+            words(printer, &told, finished, run);
             artifacts(context, &finished.record, run);
         }
     }
     // The record has no place for these, so they are told beside it.
     left_out(printer, finished);
     if printer.mode() == OutputMode::Human {
-        reached(printer, plan, finished);
-        hint(context, plan, request, finished);
+        reached(printer, &told, finished);
+        hint(context, plan, &told, request, finished);
     }
     Ok(exit(followed))
 }
@@ -90,19 +125,19 @@ fn value(printer: Printer, followed: &Followed) -> Option<bool> {
     None
 }
 
-fn words(printer: Printer, plan: &Plan<'_>, finished: &Finished, run: RunId) {
+fn words(printer: Printer, told: &Told<'_>, finished: &Finished, run: RunId) {
     let record = &finished.record;
-    let name = &plan.task.name;
+    let name = told.name;
     let took = seconds(record.runtime);
     if record.status == Status::Success {
         let ok = printer.on_stderr(Paint::Ok, "ok");
-        let noop = if plan.noop { ", noop" } else { "" };
+        let noop = if told.noop { ", noop" } else { "" };
         printer.note(&format!(
             "{ok}  {name}  {took}  ({}, jailed{noop})  run {run}",
-            kind(&plan.installation.executable)
+            told.kind
         ));
     } else {
-        failed(printer, plan, finished, &took);
+        failed(printer, told, finished, &took);
         printer.note(&printer.on_stderr(Paint::Dim, &format!("run {run}")));
     }
     withheld(printer, record);
@@ -117,22 +152,22 @@ fn left_out(printer: Printer, finished: &Finished) {
     }
 }
 
-fn reached(printer: Printer, plan: &Plan<'_>, finished: &Finished) {
+fn reached(printer: Printer, told: &Told<'_>, finished: &Finished) {
     for limit in &finished.reached {
         printer.note(&format!(
             "note: the run reached its limit `{limit}` ({})",
-            limit_text(plan, *limit)
+            limit_text(told.limits, *limit)
         ));
     }
 }
 
 /// The value of a limit, written like every other size or time, and never rounded: somebody asked for it.
-fn limit_text(plan: &Plan<'_>, limit: LimitName) -> String {
-    let value = plan.limits.value(limit);
+fn limit_text(limits: &Limits, limit: LimitName) -> String {
+    let value = limits.value(limit);
     match limit.unit() {
         LimitUnit::Size if value.is_multiple_of(1024) => size(value),
         LimitUnit::Size => format!("{value} B"),
-        LimitUnit::Span | LimitUnit::Count => plan.limits.text(limit),
+        LimitUnit::Span | LimitUnit::Count => limits.text(limit),
     }
 }
 
@@ -161,6 +196,7 @@ pub(super) fn kind(executable: &str) -> &'static str {
         Some("py") => "python",
         Some("rb") => "ruby",
         Some("pl") => "perl",
+        Some(extension) if extension.eq_ignore_ascii_case("wasm") => "wasm",
         _ => "program",
     }
 }
@@ -169,9 +205,9 @@ fn seconds(runtime: f64) -> String {
     format!("{runtime:.2} s")
 }
 
-fn failed(printer: Printer, plan: &Plan<'_>, finished: &Finished, took: &str) {
+fn failed(printer: Printer, told: &Told<'_>, finished: &Finished, took: &str) {
     let record = &finished.record;
-    let name = &plan.task.name;
+    let name = told.name;
     let head = match record.status {
         Status::Refused => printer.on_stderr(Paint::Refused, "refused:"),
         _ => printer.on_stderr(Paint::Failed, "failed:"),
@@ -190,7 +226,7 @@ fn failed(printer: Printer, plan: &Plan<'_>, finished: &Finished, took: &str) {
         }
         Outcome::Limit { limit } => printer.note(&format!(
             "{head} `{name}` was stopped by limit `{limit}` ({}); nothing of it is left running",
-            limit_text(plan, *limit)
+            limit_text(told.limits, *limit)
         )),
         Outcome::Cancelled { .. } => {
             printer.note(&format!(
@@ -262,14 +298,20 @@ fn artifacts(context: &Context, record: &Record<ResultValue>, run: RunId) {
     }
 }
 
-fn hint(context: &Context, plan: &Plan<'_>, request: &RunRequest, finished: &Finished) {
+fn hint(
+    context: &Context,
+    plan: &Plan<'_>,
+    told: &Told<'_>,
+    request: &RunRequest,
+    finished: &Finished,
+) {
     let printer = context.printer;
     if let Some(error) = &finished.setup {
         let hint = unimposed(error, plan, request).or_else(|| error.hint.clone());
         return hint.into_iter().for_each(|hint| printer.hint(&hint));
     }
     match &finished.record.outcome {
-        Outcome::Limit { limit } => printer.hint(&more(context, plan, *limit)),
+        Outcome::Limit { limit } => printer.hint(&more(context, told, *limit)),
         Outcome::Exited { code } if *code != 0 => {
             let flags = flags_of_optional(&finished.record);
             if !flags.is_empty() {
@@ -296,10 +338,10 @@ fn unimposed(error: &SetupError, plan: &Plan<'_>, request: &RunRequest) -> Optio
 }
 
 /// How to have more of a limit that ended the run, if that can be.
-fn more(context: &Context, plan: &Plan<'_>, limit: LimitName) -> String {
-    let had = limit_text(plan, limit);
+fn more(context: &Context, told: &Told<'_>, limit: LimitName) -> String {
+    let had = limit_text(told.limits, limit);
     let ceiling = context.settings.ceiling(limit);
-    if ceiling.is_some_and(|ceiling| plan.limits.value(limit) >= ceiling) {
+    if ceiling.is_some_and(|ceiling| told.limits.value(limit) >= ceiling) {
         let key = format!("ceilings.{limit}");
         return format!(
             "{had} is the most that a run gets here, by `{key}` from {}",

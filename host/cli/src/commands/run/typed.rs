@@ -62,23 +62,25 @@ pub(super) fn request(typed: &RunArgs, input: &mut InputText) -> Result<RunReque
     for text in &typed.allow {
         request.allow.push(capability(text)?);
     }
-    request.limits = limits(typed)?;
+    request.limits = limits(typed.timeout.as_deref(), &typed.limit)?;
     Ok(request)
 }
 
-fn capability(text: &str) -> Result<Capability, Failure> {
+/// A capability as it was typed.
+pub(super) fn capability(text: &str) -> Result<Capability, Failure> {
     text.parse().map_err(|error: host_core::CapabilityError| {
         Failure::new(Exit::Usage, &error)
             .hint("a capability is written like fs.read:/var/log, env:LANG or run.as:www-data")
     })
 }
 
-fn limits(typed: &RunArgs) -> Result<LimitRequests, Failure> {
+/// The limits that were typed, `--timeout` first.
+pub(super) fn limits(timeout: Option<&str>, typed: &[String]) -> Result<LimitRequests, Failure> {
     let mut limits = LimitRequests::default();
-    if let Some(wall) = &typed.timeout {
+    if let Some(wall) = timeout {
         add_limit(&mut limits, &format!("wall={wall}"))?;
     }
-    for text in &typed.limit {
+    for text in typed {
         add_limit(&mut limits, text)?;
     }
     Ok(limits)

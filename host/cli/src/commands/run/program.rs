@@ -1,0 +1,378 @@
+//! `host run PROGRAM.wasm`: a WASI program as it is, with its own arguments, streams and exit code.
+//!
+//! It is held by the walls and the limits of any run and recorded like one. Nothing is said beside what it says itself,
+//! unless it ends otherwise than by itself.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use host_core::{Decision, LimitName, Outcome, Shown};
+use host_node::{
+    BeginError, Compiling, Finished, GuestDir, PROGRAM_BYTES_MAX, ProgramPlan, ProgramRequest,
+};
+use serde_json::json;
+
+use super::compile::compiled;
+use super::live::{Shows, Signals, follow};
+use super::pump;
+use super::summary::{self, Told};
+use super::{open_store, typed};
+use crate::app::{self, Context};
+use crate::clock;
+use crate::commands::source;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::printer::OutputMode;
+use crate::wording::shown;
+
+/// What every WebAssembly binary begins with.
+const MAGIC: &[u8] = b"\0asm";
+/// What a trap ends with, as it does with other hosts: as if SIGABRT had been the reason.
+const EXIT_TRAPPED: u8 = 134;
+/// What a limit but that of time ends with, as if SIGKILL had been the reason.
+const EXIT_KILLED: u8 = 137;
+/// What a signal adds to its number.
+const SIGNALLED: i32 = 128;
+
+#[derive(Debug, Parser)]
+#[command(name = "host", max_term_width = 110, disable_help_subcommand = true)]
+struct ProgramCli {
+    /// What standard output is for
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        help_heading = "Everywhere"
+    )]
+    output: Option<OutputMode>,
+
+    #[command(subcommand)]
+    command: ProgramCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProgramCommand {
+    Run(ProgramArgs),
+}
+
+/// Run a WASI program as it is, with what it was granted, and nothing else
+///
+/// PROGRAM is a WebAssembly module of WASI preview 1 or a component of WASI 0.2 (preview 2) that is a command. It gets
+/// its arguments, this standard input and these two outputs; its exit code is ours. It sees no file, no variable and no
+/// network that is not named here.
+#[derive(Args, Debug)]
+#[command(after_help = "examples:
+  host run hello.wasm
+  host run jaq.wasm -- .name < package.json
+  host run convert.wasm --dir photos::/in::ro --dir out::/out -- /in/a.png /out/a.jpg
+
+exit codes:  the program's own  124 the limit `wall`  125 it was not run, or host failed  134 it trapped
+             137 another limit  130, 143 interrupted")]
+struct ProgramArgs {
+    /// The program
+    program: PathBuf,
+
+    /// A directory for the program, under another name if one is given; read only with ::ro (may be repeated)
+    #[arg(long, value_name = "HOST[::GUEST[::ro]]", help_heading = "Grants")]
+    dir: Vec<String>,
+
+    /// A variable for the program; without a value it is the one that is set here (may be repeated)
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Grants")]
+    env: Vec<String>,
+
+    /// Grant a capability, such as fs.read:/var/log (may be repeated)
+    #[arg(long, value_name = "CAP", help_heading = "Grants")]
+    allow: Vec<String>,
+
+    /// Limit the run: wall, cpu, memory, processes, output, scratch, inodes, files, input, calls
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Grants")]
+    limit: Vec<String>,
+
+    /// The same as --limit wall=D
+    #[arg(long, value_name = "D", help_heading = "Grants")]
+    timeout: Option<String>,
+
+    /// The program's own arguments; those that look like options stand behind --
+    #[arg(value_name = "ARG")]
+    arguments: Vec<OsString>,
+}
+
+/// Whether what is named to be run is a WASI program: by its name, or by how it begins.
+pub(super) fn is_program(path: &Path) -> bool {
+    // What is no file may not be opened just to look at it.
+    if path.is_dir() {
+        return false;
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    if name.is_some_and(|name| host_task::is_wasm_file(&name)) {
+        return true;
+    }
+    if !path.is_file() {
+        return false;
+    }
+    let mut first = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
+    read.is_ok() && first == MAGIC
+}
+
+/// Runs a program; any failure of ours has one exit code, so that all others are the program's.
+pub(super) fn run(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> {
+    let matches = match ProgramCli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return app::explain(context, &error).map_err(not_run),
+    };
+    let typed = ProgramCli::from_arg_matches(&matches);
+    let typed = typed.map_err(|error| Failure::new(Exit::NotRun, &error))?;
+    let ProgramCommand::Run(typed) = typed.command;
+    start(context, &typed).map_err(not_run)
+}
+
+fn not_run(failure: Failure) -> Failure {
+    let exit = match failure.exit {
+        Exit::Interrupted(signal) => Exit::Interrupted(signal),
+        _ => Exit::NotRun,
+    };
+    Failure { exit, ..failure }
+}
+
+fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
+    let program = read(&typed.program)?;
+    let request = request(context, typed, &program)?;
+    let machine = context.settings.machine();
+    let plan = host_node::plan_program(&request, &machine)
+        .map_err(|error| Failure::new(Exit::NotRun, &error))?;
+    let grant = plan.grant().map_err(|_| refused(&plan))?;
+    // ORDER: forked before there is much to copy, and before there are threads.
+    let keeper = host_jail::start(machine.by_root(), host_node::worker)
+        .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
+    let store = open_store(&context.settings.places)?;
+    let moment = clock::moment()?;
+    let signals = Signals::listen()?;
+    let compiling = Compiling {
+        machine: &machine,
+        store: &store,
+        moment: &moment,
+        fresh_key: clock::random()?,
+    };
+    let shown = shown(&typed.program);
+    let compiled = compiled(
+        context,
+        &signals,
+        &shown,
+        &program,
+        &request.digest,
+        &compiling,
+    )?;
+    let (stdin, pumping) = pump::pipe().map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let work = plan.work(compiled, stdin);
+    let running = host_node::begin(work, &grant, &machine, &store, &moment, keeper)
+        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let run = running.run();
+    pumping.begin();
+    let followed = follow(context, running, &signals, &shown, Shows::Bytes)?;
+    let told = Told {
+        name: &shown,
+        limits: &plan.limits,
+        kind: "wasm",
+        noop: false,
+    };
+    let finished = &followed.finished;
+    match context.printer.mode() {
+        OutputMode::Json => context.printer.json(&finished.record),
+        OutputMode::Jsonl => context
+            .printer
+            .json(&json!({"event": "record", "record": finished.record})),
+        OutputMode::Human => {
+            if !followed.ended_line && !ended_by_itself(finished) {
+                context.printer.note("");
+            }
+        }
+    }
+    if !ended_by_itself(finished) && context.printer.mode() == OutputMode::Human {
+        summary::failure(context, &told, finished, run);
+    }
+    Ok(exit(finished, followed.interrupted))
+}
+
+fn ended_by_itself(finished: &Finished) -> bool {
+    matches!(finished.record.outcome, Outcome::Exited { .. })
+}
+
+/// How `host` ends: as the program did.
+fn exit(finished: &Finished, interrupted: Option<u8>) -> Exit {
+    match &finished.record.outcome {
+        // What is cut off is what the exit code of a process does not hold.
+        Outcome::Exited { code } => Exit::Program(code.to_le_bytes()[0]),
+        Outcome::Signalled { signal } => Exit::Program((SIGNALLED + signal).to_le_bytes()[0]),
+        Outcome::Trapped { .. } => Exit::Program(EXIT_TRAPPED),
+        Outcome::Limit {
+            limit: LimitName::Wall,
+        } => Exit::ProgramTimedOut,
+        Outcome::Limit { .. } => Exit::Program(EXIT_KILLED),
+        Outcome::Cancelled { .. } => Exit::Interrupted(interrupted.unwrap_or(2)),
+        Outcome::CouldNotStart { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Lost { .. }
+        | Outcome::Unkillable { .. } => Exit::NotRun,
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unread = |error: std::io::Error| source::unread(path, &error);
+    let mut program = Vec::new();
+    let file = File::open(path).map_err(unread)?;
+    let mut limited = file.take(PROGRAM_BYTES_MAX + 1);
+    limited.read_to_end(&mut program).map_err(unread)?;
+    if program.len() as u64 > PROGRAM_BYTES_MAX {
+        let message = format!("`{}` is larger than 256 MiB", shown(path));
+        return Err(Failure::usage(message));
+    }
+    Ok(program)
+}
+
+fn request(
+    context: &Context,
+    typed: &ProgramArgs,
+    program: &[u8],
+) -> Result<ProgramRequest, Failure> {
+    let name = typed.program.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let arguments = typed.arguments.iter().map(|argument| {
+        argument.to_str().map(str::to_owned).ok_or_else(|| {
+            let message = format!("`{}` is not UTF-8", Shown(&argument.to_string_lossy()));
+            Failure::usage(message).hint("WASI programs take arguments in UTF-8 only")
+        })
+    });
+    let arguments = std::iter::once(Ok(name)).chain(arguments);
+    let variables = typed.env.iter().map(|text| variable(context, text));
+    let dirs = dirs(&typed.dir)?;
+    let allow = typed.allow.iter().map(|text| typed::capability(text));
+    Ok(ProgramRequest {
+        digest: host_node::digest_of_program(program),
+        arguments: arguments.collect::<Result<_, _>>()?,
+        environment: variables.collect::<Result<_, _>>()?,
+        dirs,
+        allow: allow.collect::<Result<_, _>>()?,
+        limits: typed::limits(typed.timeout.as_deref(), &typed.limit)?,
+    })
+}
+
+fn variable(context: &Context, text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (
+            text,
+            context.settings.environment.get(text).map(str::to_owned),
+        ),
+    };
+    if name.is_empty() {
+        return Err(Failure::usage("a variable has no name before `=`"));
+    }
+    let unset = || Failure::usage(format!("the variable `{}` is not set here", Shown(name)));
+    Ok((name.to_owned(), value.ok_or_else(unset)?))
+}
+
+fn dirs(texts: &[String]) -> Result<Vec<GuestDir>, Failure> {
+    let mut dirs: Vec<GuestDir> = Vec::new();
+    for text in texts {
+        let dir = dir(text)?;
+        if dirs.iter().any(|other| other.name == dir.name) {
+            let message = format!("two directories are named `{}`", Shown(&dir.name));
+            return Err(Failure::usage(message).hint("give each its own: --dir HOST::GUEST"));
+        }
+        dirs.push(dir);
+    }
+    Ok(dirs)
+}
+
+/// `HOST`, `HOST::GUEST` or `HOST::GUEST::ro`.
+fn dir(text: &str) -> Result<GuestDir, Failure> {
+    let mut parts = text.split("::");
+    let host = parts.next().unwrap_or_default();
+    let guest = parts.next().unwrap_or(host);
+    let writable = match (parts.next(), parts.next()) {
+        (None, _) => true,
+        (Some("ro"), None) => false,
+        _ => {
+            let message = format!("`{}` is no directory for a program", Shown(text));
+            return Err(
+                Failure::usage(message).hint("write --dir HOST, HOST::GUEST or HOST::GUEST::ro")
+            );
+        }
+    };
+    if guest.is_empty() {
+        let message = format!("`{}` names no directory of the program", Shown(text));
+        return Err(
+            Failure::usage(message).hint("write --dir HOST::GUEST, such as --dir data::/data")
+        );
+    }
+    let path = Path::new(host);
+    // Whoever types a path means what it leads to; from here on no link is followed.
+    let real = path
+        .canonicalize()
+        .map_err(|error| source::unread(path, &error))?;
+    if !real.is_dir() {
+        return Err(Failure::usage(format!("`{}` is no directory", Shown(host)))
+            .hint("a single file is granted with --allow fs.read:/path or fs.write:/path"));
+    }
+    let place = real.to_str().unwrap_or_default().parse();
+    let place = place.map_err(|error: host_core::PathError| {
+        Failure::new(Exit::Usage, &error).within(format!("`{}` cannot be granted", Shown(host)))
+    })?;
+    Ok(GuestDir {
+        place,
+        name: guest.to_owned(),
+        writable,
+    })
+}
+
+fn refused(plan: &ProgramPlan<'_>) -> Failure {
+    let failure = Failure::plain(
+        Exit::NotRun,
+        "the program asks for what no run can have here",
+    );
+    let Decision::Refused(refusal) = &plan.decision else {
+        return failure;
+    };
+    let lines = refusal.denied.iter().map(|denied| {
+        let reason = denied.rules.first().map(String::as_str).unwrap_or_default();
+        format!("{}   {reason}", Shown(&denied.question.to_string()))
+    });
+    failure.details(lines.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_a_name_of_its_own_and_may_be_read_only() {
+        let lab = tempfile::tempdir().unwrap();
+        let real = lab.path().canonicalize().unwrap();
+        let host = real.to_str().unwrap();
+        let parsed = |text: String| {
+            let dir = dir(&text).unwrap();
+            (dir.place.as_str().to_owned(), dir.name, dir.writable)
+        };
+        let place = || host.to_owned();
+        assert_eq!(parsed(place()), (place(), place(), true));
+        assert_eq!(
+            parsed(format!("{host}::/x")),
+            (place(), "/x".to_owned(), true)
+        );
+        assert_eq!(
+            parsed(format!("{host}::/x::ro")),
+            (place(), "/x".to_owned(), false)
+        );
+        for bad in ["::", "::ro::rw", "::/x::rw", "::/x::ro::y"] {
+            assert!(dir(&format!("{host}{bad}")).is_err(), "{bad}");
+        }
+        assert!(dir("/nowhere/at/all").is_err());
+        assert!(dirs(&[format!("{host}::/x"), format!("{host}::/x")]).is_err());
+    }
+}

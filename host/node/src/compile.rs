@@ -1,0 +1,341 @@
+//! Machine code for a WASI program: found in the cache under its tag, or made in a jail without grants.
+//!
+//! INVARIANT: what is handed to a worker was tagged by this installation's key for this program and this engine, and is
+//! read once: the bytes that were checked are the bytes that are loaded.
+
+use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use host_core::{Digest, LimitName, LimitRequests, Limits};
+use host_jail::{
+    Ending, Event, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError, StartError,
+};
+use host_store::{COMPILED_BYTES_MAX, CompiledKeyError, DiskError, Store};
+use host_wasm::{Artifact, End, Order, ProgramKind, Verdict};
+use rustix::event::{PollFd, PollFlags};
+use rustix::time::Timespec;
+use sha2::{Digest as _, Sha256};
+
+use crate::begin::{BeginError, nobody};
+use crate::draft::Moment;
+use crate::machine::Machine;
+use crate::running::GROUPS_WAIT_MAX;
+use crate::work::worker;
+
+/// The longest WASI program, in bytes.
+pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
+/// What compiling may use up, whatever the program's own limits are.
+const LIMITS: [(&str, &str); 4] = [
+    ("wall", "5m"),
+    ("cpu", "10m"),
+    ("memory", "2GiB"),
+    ("output", "1GiB"),
+];
+/// How often whoever waits is asked whether to go on, in milliseconds.
+const ASK_EVERY_MS: i64 = 100;
+/// The most of a report that is read, in bytes.
+const REPORT_BYTES_MAX: u64 = 4 << 20;
+
+/// Machine code, checked and ready to be run.
+#[derive(Debug)]
+pub struct Compiled {
+    pub(crate) kind: ProgramKind,
+    pub(crate) code: OwnedFd,
+    pub(crate) bytes: u64,
+    /// Whether it was there already.
+    pub is_from_cache: bool,
+}
+
+/// Why there is no machine code for a program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// It is no WASI program, or one that cannot run here.
+    #[error("{reason}")]
+    Unfit {
+        /// Why.
+        reason: String,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
+    /// Compiling it took more than compiling may.
+    #[error("compiling it passed the limit `{limit}` ({value}) that compiling has")]
+    Limit {
+        /// Which limit.
+        limit: LimitName,
+        /// Its value.
+        value: String,
+    },
+    /// The compiler failed.
+    #[error("the compiler failed: {reason}")]
+    Failed {
+        /// How.
+        reason: String,
+    },
+    /// Whoever waited did not want to any longer.
+    #[error("compiling it was interrupted")]
+    Interrupted,
+    /// There is no engine for this machine.
+    #[error("there is no engine for this machine: {reason}")]
+    Engine {
+        /// Why.
+        reason: String,
+    },
+    /// The cache's key cannot be had.
+    #[error(transparent)]
+    Key(#[from] CompiledKeyError),
+    /// The jail of the compiler cannot be made.
+    #[error("the compiler cannot be put into a jail: {0}")]
+    Jail(SetupError),
+    /// The compiler cannot be started.
+    #[error("the compiler cannot be started")]
+    Begin(#[from] BeginError),
+    /// There is no room for what it makes.
+    #[error("there is no place for what the compiler makes")]
+    Disk(#[from] DiskError),
+    /// What it made cannot be read.
+    #[error("what the compiler made cannot be read")]
+    Read(#[from] io::Error),
+}
+
+impl From<StartError> for CompileError {
+    fn from(error: StartError) -> Self {
+        Self::Begin(error.into())
+    }
+}
+
+impl CompileError {
+    /// Whether the program is to blame, and not this machine or whoever waits.
+    #[must_use]
+    pub fn is_the_programs(&self) -> bool {
+        match self {
+            Self::Unfit { .. } | Self::Limit { .. } | Self::Failed { .. } => true,
+            Self::Interrupted
+            | Self::Engine { .. }
+            | Self::Key(_)
+            | Self::Jail(_)
+            | Self::Begin(_)
+            | Self::Disk(_)
+            | Self::Read(_) => false,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unfit { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What compiling takes from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiling<'c> {
+    /// This machine.
+    pub machine: &'c Machine,
+    /// The store with the cache.
+    pub store: &'c Store,
+    /// Time and chance; the run of the compiler has an id of its own.
+    pub moment: &'c Moment,
+    /// The key of the cache, if it has none yet.
+    pub fresh_key: [u8; 32],
+}
+
+/// The machine code of `program`, whose digest is `digest`, from the cache or made now; `goes_on` is asked from time to
+/// time whether it is still wanted.
+///
+/// # Errors
+/// [`CompileError`]; nothing of it is kept then.
+pub fn compile(
+    program: &[u8],
+    digest: &Digest,
+    compiling: &Compiling<'_>,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Compiled, CompileError> {
+    let store = compiling.store;
+    let key = host_wasm::cache::CacheKey::new(store.compiled_key(compiling.fresh_key)?);
+    let engine = host_wasm::engine_id().map_err(|error| CompileError::Engine {
+        reason: format!("{error:#}"),
+    })?;
+    let kept = store
+        .compiled(digest, &engine)
+        .and_then(|sealed| key.open(digest, &engine, sealed));
+    let is_from_cache = kept.is_some();
+    let artifact = match kept {
+        Some(artifact) => artifact,
+        None => {
+            let made = make(program, compiling, goes_on)?;
+            let sealed = key.seal(digest, &engine, &made);
+            // A cache that takes nothing costs compiling again.
+            let _ = store.keep_compiled(digest, &engine, &sealed);
+            Artifact::read(made).ok_or_else(|| CompileError::Failed {
+                reason: "what it made is no program".to_owned(),
+            })?
+        }
+    };
+    let code = host_jail::sealed_file("program", [artifact.code.as_slice()].into_iter())?;
+    Ok(Compiled {
+        kind: artifact.kind,
+        code,
+        bytes: artifact.code.len() as u64,
+        is_from_cache,
+    })
+}
+
+/// The digest that a program is known by.
+#[must_use]
+pub fn digest_of_program(program: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(program).into())
+}
+
+/// Compiles `program` in a jail of its own that opens nothing.
+fn make(
+    program: &[u8],
+    compiling: &Compiling<'_>,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Vec<u8>, CompileError> {
+    let Compiling {
+        machine,
+        store,
+        moment,
+        ..
+    } = *compiling;
+    let keeper = host_jail::start(machine.by_root(), worker)?;
+    let limits = limits();
+    let run = moment.compile_id();
+    let recipe = JailRecipe {
+        run,
+        user_name: "task".to_owned(),
+        who: nobody(machine, store, moment)?,
+        appear_root: false,
+        system_paths: Vec::new(),
+        never: machine.never.clone(),
+        install: Vec::new(),
+        program: Program::Function {
+            order: serde_json::to_string(&Order::Compile).map_err(io::Error::from)?,
+            own_bytes: 0,
+        },
+        openings: Vec::new(),
+        environment: Vec::new(),
+        stdin: program.to_vec(),
+        limits: limits.clone(),
+    };
+    // ORDER: marked before anything else of it exists, so that whoever finds a piece of it finds the mark.
+    let mark = store.mark_active(run)?;
+    let (stdout, stderr, report) = (store.nameless()?, store.nameless()?, store.nameless()?);
+    let outlets = Outlets {
+        stdout: stdout.try_clone()?.into(),
+        stderr: stderr.try_clone()?.into(),
+        report: report.try_clone()?.into(),
+        artifacts: None,
+        held: mark.share()?,
+        held_too: None,
+    };
+    keeper.prepare(&recipe, &Inlets::default(), &outlets)?;
+    keeper.go();
+    let is_wanted = wait(&keeper, goes_on);
+    let is_gone = keeper.end();
+    let groups = mark.notes().into_iter().map(PathBuf::from).collect();
+    if host_jail::remove_left(machine.by_root(), &run, groups, GROUPS_WAIT_MAX) && is_gone {
+        let _ = mark.done();
+    }
+    if !is_wanted {
+        return Err(CompileError::Interrupted);
+    }
+    let report = read(report, REPORT_BYTES_MAX)?;
+    let report: Report = serde_json::from_slice(&report).map_err(|_| CompileError::Failed {
+        reason: "its keeper was killed".to_owned(),
+    })?;
+    judge(report, &limits)?;
+    Ok(read(stdout, COMPILED_BYTES_MAX)?)
+}
+
+fn limits() -> Limits {
+    let mut requests = LimitRequests::default();
+    for (name, value) in LIMITS {
+        // They are read by a test too.
+        let _ = requests.set(name, value);
+    }
+    Limits::default().with_defaults(&requests)
+}
+
+/// Waits until the compiler has ended; says whether that is what happened.
+fn wait(keeper: &Keeper, goes_on: &mut dyn FnMut() -> bool) -> bool {
+    loop {
+        let mut polled = [PollFd::new(keeper, PollFlags::IN)];
+        let patience = Timespec {
+            tv_sec: 0,
+            tv_nsec: ASK_EVERY_MS * 1_000_000,
+        };
+        let heard = rustix::event::poll(&mut polled, Some(&patience));
+        if heard.is_ok_and(|heard| heard > 0) && keeper.next() != Event::Output {
+            return true;
+        }
+        if !goes_on() {
+            return false;
+        }
+    }
+}
+
+fn read(mut file: std::fs::File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {
+    let failed = |reason: String| Err(CompileError::Failed { reason });
+    match report.ending {
+        Ending::Exited { code } => match Verdict::read(&report.last_words).map(|said| said.end) {
+            Some(End::Exited { code: 0 }) => Ok(()),
+            Some(End::Unfit { reason, hint }) => Err(CompileError::Unfit { reason, hint }),
+            Some(End::Broken { reason } | End::Trapped { reason } | End::Limit { reason, .. }) => {
+                failed(reason)
+            }
+            Some(End::Exited { .. }) | None => failed(format!("it ended with {code}")),
+        },
+        Ending::Limit { name } => Err(CompileError::Limit {
+            limit: name,
+            value: limits.text(name),
+        }),
+        // Where no control group binds, the compiler hears itself that there is no more, and aborts.
+        Ending::Signalled { signal } if signal == ABORTED => Err(CompileError::Limit {
+            limit: LimitName::Memory,
+            value: limits.text(LimitName::Memory),
+        }),
+        Ending::Signalled { signal } => failed(format!("it was killed by signal {signal}")),
+        Ending::NotStarted(error) => Err(CompileError::Jail(error)),
+        Ending::Cancelled => Err(CompileError::Interrupted),
+        Ending::Unkillable => failed("a process of it does not die".to_owned()),
+        Ending::OutputLost { cause } => failed(format!("what it made could not be kept: {cause}")),
+    }
+}
+
+/// SIGABRT.
+const ABORTED: i32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use host_core::{Ceilings, Origin};
+
+    use super::*;
+
+    #[test]
+    fn the_limits_of_compiling_are_limits() {
+        let mut requests = LimitRequests::default();
+        for (name, value) in LIMITS {
+            requests.set(name, value).unwrap();
+        }
+        let asked = [(Origin::Caller, &requests)];
+        let resolved = Limits::resolve(&Limits::default(), &asked, &Ceilings::default()).unwrap();
+        for (name, _) in LIMITS {
+            let name: LimitName = name.parse().unwrap();
+            assert_eq!(limits().value(name), resolved.value(name));
+            assert!(!limits().asked(name), "a limit that may fall back");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A WASI program that is run as it is: no bundle, no task, no input but what it reads itself.
+
+use std::os::fd::OwnedFd;
+
+use host_core::{
+    Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denied, Digest,
+    Grant, LimitError, LimitRequests, Limits, Origin, Permits, Question, Refusal,
+};
+use host_wasm::Preopen;
+use sha2::{Digest as _, Sha256};
+
+use crate::compile::Compiled;
+use crate::draft::Subject;
+use crate::machine::Machine;
+use crate::plan::{RULE_ALLOW, unavailable};
+use crate::work::{ProgramInput, Work};
+
+/// The rule that stands for `--dir`.
+const RULE_DIR: &str = "--dir";
+
+/// A directory of this machine that a program has under a name of its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GuestDir {
+    /// Where it is here.
+    pub place: CanonicalPath,
+    /// What the program calls it.
+    pub name: String,
+    /// Whether the program may write.
+    pub writable: bool,
+}
+
+impl GuestDir {
+    fn capability(&self) -> Capability {
+        if self.writable {
+            Capability::FsWrite(self.place.clone())
+        } else {
+            Capability::FsRead(self.place.clone())
+        }
+    }
+}
+
+/// What a person asks for when running a program.
+#[derive(Clone, Debug)]
+pub struct ProgramRequest {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its arguments, its own name first.
+    pub arguments: Vec<String>,
+    /// Its environment.
+    pub environment: Vec<(String, String)>,
+    /// Its directories.
+    pub dirs: Vec<GuestDir>,
+    /// What else is permitted.
+    pub allow: Vec<Capability>,
+    /// Its limits.
+    pub limits: LimitRequests,
+}
+
+/// A run of a program with everything settled but its start.
+#[derive(Debug)]
+pub struct ProgramPlan<'r> {
+    request: &'r ProgramRequest,
+    asks: Asks,
+    /// What was decided.
+    pub decision: Decision,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+/// Why a program cannot even be asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramPlanError {
+    /// The asks contradict each other.
+    #[error(transparent)]
+    Asks(#[from] AsksError),
+    /// A limit is above what this machine gives.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+/// Settles everything about a run of a program on this machine.
+///
+/// # Errors
+/// [`ProgramPlanError`] says what is wrong with the request. A refusal is no error but a [`Decision`].
+pub fn plan_program<'r>(
+    request: &'r ProgramRequest,
+    machine: &Machine,
+) -> Result<ProgramPlan<'r>, ProgramPlanError> {
+    let limits = Limits::resolve(
+        &machine.defaults,
+        &[(Origin::Caller, &request.limits)],
+        &machine.ceilings,
+    )?;
+    let dirs = request.dirs.iter().map(|dir| (dir.capability(), RULE_DIR));
+    let allowed = request
+        .allow
+        .iter()
+        .map(|allow| (allow.clone(), RULE_ALLOW));
+    let mut permits = Permits::default();
+    let (mut asks, mut impossible) = (Vec::new(), Vec::new());
+    for (capability, rule) in dirs.chain(allowed) {
+        if let Some(reason) = unavailable(&capability, machine) {
+            impossible.push(Denied {
+                question: Question::Capability(capability),
+                rules: vec![reason],
+            });
+            continue;
+        }
+        permits.permit(capability.clone(), rule);
+        asks.push(Ask {
+            capability,
+            origin: Origin::Caller,
+            optional: false,
+            why: None,
+        });
+    }
+    let asks = Asks::gather(asks)?;
+    let decision = if impossible.is_empty() {
+        permits.decide(&asks)
+    } else {
+        Decision::Refused(Refusal { denied: impossible })
+    };
+    Ok(ProgramPlan {
+        request,
+        asks,
+        decision,
+        limits,
+    })
+}
+
+impl ProgramPlan<'_> {
+    /// The grant, where the run is allowed.
+    ///
+    /// # Errors
+    /// The refusal, where it is not.
+    pub fn grant(&self) -> Result<Grant, &Refusal> {
+        match &self.decision {
+            Decision::Allowed(permits) => {
+                Ok(Grant::resolve(&self.asks, permits, self.limits.clone()))
+            }
+            Decision::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            task: None,
+            bundle: BundleSummary {
+                id: self.request.digest,
+                module: None,
+                version: String::new(),
+                signers: Vec::new(),
+            },
+            denials: Vec::new(),
+            is_wasm: true,
+        }
+    }
+
+    /// What is started: the program that was compiled, which reads its standard input from `stdin`.
+    #[must_use]
+    pub fn work(&self, compiled: Compiled, stdin: OwnedFd) -> Work {
+        let request = self.request;
+        let preopens = request.dirs.iter().map(|dir| Preopen {
+            place: dir.place.as_str().to_owned(),
+            name: dir.name.clone(),
+            writable: dir.writable,
+        });
+        let mut hasher = Sha256::new();
+        let variables = request.environment.iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        for text in request.arguments.iter().cloned().chain(variables) {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        }
+        let given = ProgramInput {
+            arguments: request.arguments.clone(),
+            environment: request.environment.clone(),
+            preopens: preopens.collect(),
+            stdin,
+        };
+        let input_digest = Digest::from_bytes(hasher.finalize().into());
+        Work::of_program(self.subject(), input_digest, compiled, given)
+    }
+}

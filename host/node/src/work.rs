@@ -1,0 +1,330 @@
+//! What is started: a task's script, a task's WASI program, or a WASI program as it is, with all that its jail needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use host_core::{Capability, Digest, Grant, RunId, TaskName};
+use host_jail::{Inlets, InstalledFile, JailRecipe, Opening, Program, Who};
+use host_store::Store;
+use host_wasm::{Order, Preopen, RunOrder, WORKER_BYTES};
+
+use crate::begin::BeginError;
+use crate::compile::Compiled;
+use crate::draft::Subject;
+use crate::load::{is_executable, read_file};
+use crate::machine::{FIXED_ENVIRONMENT, Machine};
+use crate::plan::{INSTALL_DIR, Plan};
+
+/// The most that the files of one task take in its jail, in bytes.
+const INSTALL_BYTES_MAX: u64 = 512 << 20;
+/// What a WASI program of a task can open without a grant, and whether it may write there. The first is where it starts;
+/// by the second name it finds what it opens by a relative path.
+const OWN_PREOPENS: [(&str, &str, bool); 4] = [
+    ("/scratch", "/scratch", true),
+    ("/scratch", ".", true),
+    ("/tmp", "/tmp", true),
+    ("/out", "/out", true),
+];
+
+/// Something to be started.
+#[derive(Debug)]
+pub struct Work {
+    pub(crate) subject: Subject,
+    /// The task, where no two runs of it may overlap.
+    pub(crate) exclusive: Option<TaskName>,
+    /// The digest of the input without its secrets.
+    pub(crate) input_digest: Digest,
+    pub(crate) noop: bool,
+    pub(crate) inlets: Inlets,
+    install: Vec<InstalledFile>,
+    stdin: Vec<u8>,
+    executable: Executable,
+    /// Capabilities without which the run goes on.
+    optional: BTreeSet<String>,
+    /// The variables of the input.
+    input: Vec<(String, String)>,
+}
+
+/// What is executed.
+#[derive(Debug)]
+enum Executable {
+    /// A file, by its path below the directory of the task.
+    File(String),
+    /// A WASI program.
+    Wasm {
+        order: RunOrder,
+        /// How long its machine code is.
+        code_bytes: u64,
+        /// Whether it has what every task has, such as a scratch directory.
+        is_task: bool,
+    },
+}
+
+impl Work {
+    /// The task of `plan`; `compiled` is its program where that is a WASI program.
+    ///
+    /// # Errors
+    /// [`BeginError::Install`] when a file of the bundle cannot be read any more.
+    pub fn of_task(
+        plan: &Plan<'_>,
+        compiled: Option<Compiled>,
+        store: &Store,
+    ) -> Result<Self, BeginError> {
+        let optional = plan.asks.iter().filter(|ask| ask.optional);
+        let optional = optional.map(|ask| ask.capability.to_string()).collect();
+        let mut inlets = Inlets::default();
+        let executable = match compiled {
+            None => Executable::File(plan.installation.executable.clone()),
+            Some(compiled) => {
+                let preopens = OWN_PREOPENS.map(|(place, name, writable)| Preopen {
+                    place: place.to_owned(),
+                    name: name.to_owned(),
+                    writable,
+                });
+                let name = plan.installation.executable.clone();
+                Executable::wasm(compiled, vec![name], preopens.into(), &mut inlets)
+            }
+        };
+        let is_wasm = matches!(executable, Executable::Wasm { .. });
+        Ok(Self {
+            subject: Subject {
+                is_wasm,
+                ..plan.subject()
+            },
+            exclusive: plan.task.asks.exclusive.then(|| plan.task.name.clone()),
+            input_digest: plan.input_digest,
+            noop: plan.noop,
+            inlets,
+            install: install(plan, is_wasm, store)?,
+            stdin: plan.process.stdin.clone(),
+            executable,
+            optional,
+            input: plan.process.environment.clone(),
+        })
+    }
+
+    /// A WASI program that is no task: it has its arguments, its environment, its directories, and what its standard
+    /// input brings.
+    #[must_use]
+    pub(crate) fn of_program(
+        subject: Subject,
+        input_digest: Digest,
+        compiled: Compiled,
+        given: ProgramInput,
+    ) -> Self {
+        let mut inlets = Inlets {
+            stdin: Some(given.stdin),
+            file: None,
+        };
+        let mut executable =
+            Executable::wasm(compiled, given.arguments, given.preopens, &mut inlets);
+        if let Executable::Wasm { order, is_task, .. } = &mut executable {
+            order.environment = given.environment;
+            order.streams_stdin = true;
+            *is_task = false;
+        }
+        Self {
+            subject,
+            exclusive: None,
+            input_digest,
+            noop: false,
+            inlets,
+            install: Vec::new(),
+            stdin: Vec::new(),
+            executable,
+            optional: BTreeSet::new(),
+            input: Vec::new(),
+        }
+    }
+
+    /// The jail that it is started in with `grant`.
+    pub(crate) fn recipe(
+        &self,
+        grant: &Grant,
+        machine: &Machine,
+        run: RunId,
+        who: Who,
+    ) -> JailRecipe {
+        let openings = widest(grant.iter().filter_map(|granted| {
+            let (path, writable) = match &granted.capability {
+                Capability::FsRead(path) => (path, false),
+                Capability::FsWrite(path) => (path, true),
+                _ => return None,
+            };
+            let capability = granted.capability.to_string();
+            Some(Opening {
+                path: PathBuf::from(path.as_str()),
+                writable,
+                optional: self.optional.contains(&capability),
+                capabilities: vec![capability],
+            })
+        }));
+        let user_name = match grant.run_as() {
+            _ if grant.appears_root() => "root".to_owned(),
+            Some(user) => user.to_string(),
+            None => "task".to_owned(),
+        };
+        let environment = self.environment(grant, machine);
+        JailRecipe {
+            run,
+            user_name,
+            who,
+            appear_root: grant.appears_root(),
+            system_paths: machine.system_paths.clone(),
+            never: machine.never.clone(),
+            install: self.install.clone(),
+            program: self.program(grant, &openings, &environment),
+            openings,
+            environment,
+            stdin: self.stdin.clone(),
+            limits: grant.limits().clone(),
+        }
+    }
+
+    fn program(
+        &self,
+        grant: &Grant,
+        openings: &[Opening],
+        environment: &[(String, String)],
+    ) -> Program {
+        let (order, code_bytes, is_task) = match &self.executable {
+            Executable::File(path) => {
+                return Program::File(PathBuf::from(INSTALL_DIR).join(path));
+            }
+            Executable::Wasm {
+                order,
+                code_bytes,
+                is_task,
+            } => (order, code_bytes, *is_task),
+        };
+        let mut order = order.clone();
+        let granted = openings.iter().filter_map(|opening| {
+            let place = opening.path.to_str()?.to_owned();
+            Some(Preopen {
+                name: place.clone(),
+                place,
+                writable: opening.writable,
+            })
+        });
+        order.preopens.extend(granted);
+        if !self.install.is_empty() {
+            order.preopens.push(Preopen {
+                place: INSTALL_DIR.to_owned(),
+                name: INSTALL_DIR.to_owned(),
+                writable: false,
+            });
+        }
+        if is_task {
+            order.environment = environment.to_vec();
+        }
+        order.memory_bytes = grant.limits().memory().bytes();
+        order.handles = grant.limits().files();
+        // Plain text, numbers and lists: nothing that JSON could not hold.
+        let order = serde_json::to_string(&Order::Run(order)).unwrap_or_default();
+        Program::Function {
+            order,
+            own_bytes: WORKER_BYTES.saturating_add(*code_bytes),
+        }
+    }
+
+    /// The fixed variables, then those that were granted, then the input's, which nothing replaces.
+    fn environment(&self, grant: &Grant, machine: &Machine) -> Vec<(String, String)> {
+        let fixed = FIXED_ENVIRONMENT
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let granted = grant.env().filter_map(|name| {
+            machine
+                .environment
+                .get(name.as_str())
+                .map(|value| (name.to_string(), value.clone()))
+        });
+        let input = self.input.iter().cloned();
+        let merged: BTreeMap<String, String> = fixed.chain(granted).chain(input).collect();
+        merged.into_iter().collect()
+    }
+}
+
+/// What a program is given that is no task.
+#[derive(Debug)]
+pub(crate) struct ProgramInput {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) preopens: Vec<Preopen>,
+    pub(crate) stdin: std::os::fd::OwnedFd,
+}
+
+impl Executable {
+    fn wasm(
+        compiled: Compiled,
+        arguments: Vec<String>,
+        preopens: Vec<Preopen>,
+        inlets: &mut Inlets,
+    ) -> Self {
+        inlets.file = Some(compiled.code);
+        Self::Wasm {
+            order: RunOrder {
+                kind: compiled.kind,
+                arguments,
+                environment: Vec::new(),
+                preopens,
+                memory_bytes: 0,
+                handles: 0,
+                streams_stdin: false,
+            },
+            code_bytes: compiled.bytes,
+            is_task: true,
+        }
+    }
+}
+
+/// Reads the files that go into the jail. A WASI program is handed over compiled, and is not among them.
+fn install(
+    plan: &Plan<'_>,
+    is_wasm: bool,
+    store: &Store,
+) -> Result<Vec<InstalledFile>, BeginError> {
+    let mut room = INSTALL_BYTES_MAX;
+    let executable = &plan.installation.executable;
+    let mut files = Vec::with_capacity(plan.installation.files.len());
+    for file in &plan.installation.files {
+        if is_wasm && file.to == *executable {
+            continue;
+        }
+        let bundle = &plan.loaded.bundle;
+        let bytes =
+            read_file(bundle, &file.from, room, store).map_err(|source| BeginError::Install {
+                path: file.from.clone(),
+                source,
+            })?;
+        room = room.saturating_sub(bytes.len() as u64);
+        files.push(InstalledFile {
+            path: PathBuf::from(&file.to),
+            executable: file.to == *executable || is_executable(bundle, &file.from),
+            bytes,
+        });
+    }
+    Ok(files)
+}
+
+/// One opening for each path: writable if any grant of it is.
+fn widest(openings: impl Iterator<Item = Opening>) -> Vec<Opening> {
+    let mut by_path: BTreeMap<PathBuf, Opening> = BTreeMap::new();
+    for opening in openings {
+        by_path
+            .entry(opening.path.clone())
+            .and_modify(|known| {
+                known.writable |= opening.writable;
+                known.optional &= opening.optional;
+                known
+                    .capabilities
+                    .extend(opening.capabilities.iter().cloned());
+            })
+            .or_insert(opening);
+    }
+    by_path.into_values().collect()
+}
+
+/// Calls the worker with what the jail hands it.
+pub fn worker(call: host_jail::Call) -> i32 {
+    host_wasm::work(&call.order, call.file, call.last_words)
+}
