@@ -17,7 +17,7 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use self::catalogue::{GUESTS, Guest};
 use self::compile::Compilers;
@@ -66,6 +66,19 @@ pub(crate) fn guests(workspace: &Workspace, arguments: &GuestsArguments) -> Resu
 /// When a compiler is not to be had, or a guest does not build.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<PathBuf> {
     build(workspace, |_| true)
+}
+
+/// Builds one guest, and gives its module.
+///
+/// # Errors
+///
+/// When there is none of this name, when its compiler is not to be had, or when it does not build.
+pub(crate) fn build_one(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let module = build(workspace, |guest| guest.name == name)?.join(name);
+    if !module.is_dir() {
+        bail!("there is no guest `{name}`");
+    }
+    Ok(module)
 }
 
 /// Holds the sources of the Rust guests to their lints, and runs their tests, which run here and not in WASI.

@@ -46,8 +46,9 @@ struct Arguments {
 enum Chore {
     /// Show host at work: a key, a signed bundle, a refusal, a run
     ///
-    /// Builds host, seals the example below guest-examples/disk-report and runs it, with every command printed before
-    /// it runs. Keeps to target/demo, can be repeated, and needs no network when the dependencies are there.
+    /// Builds host and a WASI program, seals that and the script below guest-examples/disk-report and runs them, with
+    /// every command printed before it runs. Keeps to target/demo and target/guests, can be repeated, and needs no
+    /// network when the dependencies are there.
     Demo,
     Guests(guests::GuestsArguments),
     Test(test::TestArguments),

@@ -56,11 +56,13 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 /// When one of them does not end as it should for this user.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     let host = workspace.build_host("ci")?;
+    let guest = guests::build_one(workspace, demo::GUEST)?;
     let account = Account::stage()?;
     let host = account.copy(&host, "bin/host")?;
     let module = account.copy(&workspace.root.join(demo::MODULE), "disk-report")?;
+    let guest = account.copy(&guest, demo::GUEST)?;
     let transcript = Transcript::new(&host, &account.path("home")).typed_by(&account);
-    demo::steps(&transcript, &module)
+    demo::steps(&transcript, &module, &guest)
 }
 
 /// The integration tests of `host-cli`, built.
