@@ -1,10 +1,11 @@
-//! `cargo xtask`: shows `host` at work, runs what CI runs, measures it against its peers.
+//! `cargo xtask`: shows `host` at work, runs what CI runs, measures it against its peers, builds programs for it to run.
 //!
 //! A command line of its own that knows `host` from outside only, as the program that it builds. It installs nothing
 //! that is there already and says what it installs. It imports none of our crates.
 
 #![forbid(unsafe_code)]
 #![expect(
+    clippy::print_stderr,
     clippy::print_stdout,
     reason = "a command line of its own: its words are its output"
 )]
@@ -19,6 +20,7 @@ mod transcript;
 
 mod bench;
 mod demo;
+mod guests;
 mod test;
 
 use std::process::ExitCode;
@@ -44,9 +46,11 @@ struct Arguments {
 enum Chore {
     /// Show host at work: a key, a signed bundle, a refusal, a run
     ///
-    /// Builds host, seals the example below guest-examples/disk-report and runs it, with every command printed before
-    /// it runs. Keeps to target/demo, can be repeated, and needs no network when the dependencies are there.
+    /// Builds host and a WASI program, seals that and the script below guest-examples/disk-report and runs them, with
+    /// every command printed before it runs. Keeps to target/demo and target/guests, can be repeated, and needs no
+    /// network when the dependencies are there.
     Demo,
+    Guests(guests::GuestsArguments),
     Test(test::TestArguments),
     Bench(bench::BenchArguments),
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = Workspace::find().and_then(|workspace| match &arguments.chore {
         Chore::Demo => demo::demo(&workspace),
+        Chore::Guests(arguments) => guests::guests(&workspace, arguments),
         Chore::Test(arguments) => test::test(&workspace, arguments),
         Chore::Bench(arguments) => bench::bench(&workspace, arguments),
     });

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::demo;
+use crate::guests;
 use crate::machine::{self, is_root, now, program, run};
 use crate::packages::{self, Tool};
 use crate::table;
@@ -29,9 +30,12 @@ const TOOLS: &[Tool] = &[
 /// The cargo-deny that is installed when there is none.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
+/// The variable by which tests find the guests: the directory that `cargo xtask guests` fills.
+const GUESTS_VARIABLE: &str = "HOST_TEST_GUESTS";
+
 /// Run everything that CI runs
 ///
-/// Formatting, lints, all tests, the demo, as root the tests of the command line and the demo once more as an
+/// Formatting, lints, the WASI guests, all tests, the demo, as root the tests of the command line and the demo once more as an
 /// ordinary user, the documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArguments {
@@ -50,7 +54,10 @@ pub(crate) fn test(workspace: &Workspace, arguments: &TestArguments) -> Result<(
     let started = now();
     let mut steps = Steps::default();
     steps.step("formatting", || {
-        run(&mut workspace.cargo(&["fmt", "--all", "--check"]))
+        run(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+        run(workspace
+            .cargo(&["fmt", "--all", "--check"])
+            .current_dir(workspace.root.join("guest-examples")))
     });
     steps.step("lints", || {
         let lint = [
@@ -65,14 +72,19 @@ pub(crate) fn test(workspace: &Workspace, arguments: &TestArguments) -> Result<(
         ];
         run(&mut workspace.cargo(&lint))
     });
+    steps.step("guests", || guests::build_all(workspace).map(drop));
     steps.step("tests", || {
-        run(&mut workspace.cargo(&["test", "--profile", "ci", "--workspace", "--no-fail-fast"]))
+        let test = ["test", "--profile", "ci", "--workspace", "--no-fail-fast"];
+        run(workspace
+            .cargo(&test)
+            .env(GUESTS_VARIABLE, guests::directory(workspace)))
     });
     if !arguments.quick {
         if is_root() {
             steps.step("tests as an ordinary user", || other_user::test(workspace));
             steps.step("demo as an ordinary user", || other_user::demo(workspace));
         }
+        steps.step("lints and tests of guests", || guests::check(workspace));
         steps.step("demo", || demo::demo(workspace));
         steps.step("documentation", || {
             let document = ["doc", "--profile", "ci", "--workspace", "--no-deps"];

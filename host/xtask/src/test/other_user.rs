@@ -1,15 +1,18 @@
 //! Runs the process-level tests of `host-cli`, and the demo, as an ordinary user, for root.
 //!
 //! The programs are copied to where that user can read them. The tests find theirs by `HOST_TEST_BIN` and their
-//! files by `HOST_TEST_DATA`, a copy of `host/cli/tests`; the working directory is the copied package's.
+//! files by `HOST_TEST_DATA`, a copy of `host/cli/tests`, and the guests by `HOST_TEST_GUESTS`; the working directory
+//! is the copied package's.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::GUESTS_VARIABLE;
 use crate::account::Account;
 use crate::demo;
+use crate::guests;
 use crate::machine::{program, read, run};
 use crate::transcript::Transcript;
 use crate::workspace::Workspace;
@@ -23,8 +26,12 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     let host = workspace.build_host("ci")?;
     let tests = executables(workspace)?;
     ensure!(!tests.is_empty(), "host-cli has no process-level tests");
+    let built = guests::build_all(workspace)?;
     let account = Account::stage()?;
     let host = account.copy(&host, "bin/host")?;
+    for name in guests::contents() {
+        account.copy(&built.join(name), &format!("guests/{name}"))?;
+    }
     let data = account.copy(&workspace.root.join("host/cli/tests"), "package/tests")?;
     for test in &tests {
         let name = test.file_name().unwrap_or_default().to_string_lossy();
@@ -35,7 +42,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
             .current_dir(account.path("package"))
             .env("CARGO_MANIFEST_DIR", account.path("package"))
             .env("HOST_TEST_BIN", &host)
-            .env("HOST_TEST_DATA", &data);
+            .env("HOST_TEST_DATA", &data)
+            .env(GUESTS_VARIABLE, account.path("guests"));
         run(&mut command)?;
     }
     Ok(())
@@ -48,11 +56,13 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 /// When one of them does not end as it should for this user.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     let host = workspace.build_host("ci")?;
+    let guest = guests::build_one(workspace, demo::GUEST)?;
     let account = Account::stage()?;
     let host = account.copy(&host, "bin/host")?;
     let module = account.copy(&workspace.root.join(demo::MODULE), "disk-report")?;
+    let guest = account.copy(&guest, demo::GUEST)?;
     let transcript = Transcript::new(&host, &account.path("home")).typed_by(&account);
-    demo::steps(&transcript, &module)
+    demo::steps(&transcript, &module, &guest)
 }
 
 /// The integration tests of `host-cli`, built.
