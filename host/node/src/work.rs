@@ -198,9 +198,12 @@ impl Work {
             } => (order, code_bytes, *is_task),
         };
         let mut order = order.clone();
+        let named = order.preopens.clone();
         let granted = openings.iter().filter_map(|opening| {
             let place = opening.path.to_str()?.to_owned();
-            Some(Preopen {
+            // What has a name of its own is not shown by another one too.
+            let has_name = named.iter().any(|preopen| preopen.place == place);
+            (!has_name).then_some(Preopen {
                 name: place.clone(),
                 place,
                 writable: opening.writable,

@@ -10,15 +10,15 @@
     reason = "compiled code is believed because of its tag, which no type can tell"
 )]
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::ptr::NonNull;
 
 use hmac::{Hmac, Mac};
 use host_core::Digest;
 use rustix::mm::{MapFlags, ProtFlags};
 use sha2::Sha256;
 use wasmtime::component::Component;
-use wasmtime::{Engine, Error, Module, Result};
+use wasmtime::{Engine, Module, Result};
 
 use crate::artifact::Artifact;
 
@@ -77,27 +77,24 @@ impl std::fmt::Debug for CacheKey {
 
 /// Loads a module whose tag has been checked.
 pub(crate) fn load_module(engine: &Engine, code: OwnedFd) -> Result<Module> {
-    let memory = map(code)?;
-    // SAFETY: see `map` for the memory. What is in it was written by this engine's `serialize`, or so says its tag.
-    unsafe { Module::deserialize_raw(engine, memory) }
+    // SAFETY: what is in the file was written by this engine's `serialize`, or so says its tag, and its seals keep it so.
+    unsafe { Module::deserialize_open_file(engine, File::from(code)) }
 }
 
-/// Loads a component whose tag has been checked.
-pub(crate) fn load_component(engine: &Engine, code: OwnedFd) -> Result<Component> {
-    let memory = map(code)?;
+/// Loads a component whose tag has been checked. The engine takes those from memory only, and copies it.
+pub(crate) fn load_component(engine: &Engine, code: &OwnedFd) -> Result<Component> {
+    let length = usize::try_from(rustix::fs::fstat(code)?.st_size)?;
+    let (access, flags) = (ProtFlags::READ, MapFlags::PRIVATE);
+    // SAFETY: the kernel chooses where, so nothing that is there already is replaced.
+    let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, access, flags, code, 0)? };
+    // SAFETY: mapped above, at least this long, and of a file with seals against every change. It is unmapped below, when
+    // nothing refers to it any more.
+    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
     // SAFETY: as for a module.
-    unsafe { Component::deserialize_raw(engine, memory) }
-}
-
-/// Maps all of a sealed file, for as long as this process lives.
-fn map(code: OwnedFd) -> Result<NonNull<[u8]>> {
-    let length = usize::try_from(rustix::fs::fstat(&code)?.st_size).unwrap_or(0);
-    let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-    // SAFETY: the kernel chooses where, so nothing that is there already is replaced. The mapping is private and of a
-    // file with seals against every change, and nobody unmaps it.
-    let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, access, flags, &code, 0)? };
-    let start = NonNull::new(start.cast()).ok_or_else(|| Error::msg("nothing was mapped"))?;
-    Ok(NonNull::slice_from_raw_parts(start, length))
+    let component = unsafe { Component::deserialize(engine, bytes) };
+    // SAFETY: mapped above; the engine has its own copy.
+    unsafe { rustix::mm::munmap(start, length)? };
+    component
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<
 }
 
 async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<Verdict> {
-    let component: Component = cache::load_component(engine, code)?;
+    let component: Component = cache::load_component(engine, &code)?;
     let mut linker = wasmtime::component::Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
     let mut table = ResourceTable::new();
