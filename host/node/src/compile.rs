@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use host_core::{Digest, LimitName, LimitRequests, Limits};
+use host_core::{Digest, LimitError, LimitName, LimitRequests, Limits};
 use host_jail::{
     Ending, Event, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError, StartError,
 };
@@ -25,10 +25,10 @@ use crate::work::worker;
 
 /// The longest WASI program, in bytes.
 pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
-/// What compiling may use up, whatever the program's own limits are.
+/// What compiling may use up, whatever the program's own limits are, but never more than this machine gives any run.
 const LIMITS: [(&str, &str); 4] = [
-    ("wall", "5m"),
-    ("cpu", "10m"),
+    ("wall", "2m"),
+    ("cpu", "4m"),
     ("memory", "2GiB"),
     ("output", "1GiB"),
 ];
@@ -82,6 +82,9 @@ pub enum CompileError {
         /// Why.
         reason: String,
     },
+    /// There is no such limit.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
     /// The cache's key cannot be had.
     #[error(transparent)]
     Key(#[from] CompiledKeyError),
@@ -113,6 +116,7 @@ impl CompileError {
             Self::Unfit { .. } | Self::Limit { .. } | Self::Failed { .. } => true,
             Self::Interrupted
             | Self::Engine { .. }
+            | Self::Limits(_)
             | Self::Key(_)
             | Self::Jail(_)
             | Self::Begin(_)
@@ -204,7 +208,7 @@ fn make(
         ..
     } = *compiling;
     let keeper = host_jail::start(machine.by_root(), worker)?;
-    let limits = limits();
+    let limits = limits(machine)?;
     let run = moment.compile_id();
     let recipe = JailRecipe {
         run,
@@ -253,13 +257,13 @@ fn make(
     Ok(read(stdout, COMPILED_BYTES_MAX)?)
 }
 
-fn limits() -> Limits {
+fn limits(machine: &Machine) -> Result<Limits, CompileError> {
     let mut requests = LimitRequests::default();
     for (name, value) in LIMITS {
-        // They are read by a test too.
-        let _ = requests.set(name, value);
+        requests.set(name, value)?;
     }
-    Limits::default().with_defaults(&requests)
+    let own = Limits::default().with_defaults(&requests);
+    Ok(Limits::resolve(&own, &[], &machine.ceilings)?)
 }
 
 /// Waits until the compiler has ended; says whether that is what happened.
@@ -317,25 +321,3 @@ fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {
 
 /// SIGABRT.
 const ABORTED: i32 = 6;
-
-#[cfg(test)]
-mod tests {
-    use host_core::{Ceilings, Origin};
-
-    use super::*;
-
-    #[test]
-    fn the_limits_of_compiling_are_limits() {
-        let mut requests = LimitRequests::default();
-        for (name, value) in LIMITS {
-            requests.set(name, value).unwrap();
-        }
-        let asked = [(Origin::Caller, &requests)];
-        let resolved = Limits::resolve(&Limits::default(), &asked, &Ceilings::default()).unwrap();
-        for (name, _) in LIMITS {
-            let name: LimitName = name.parse().unwrap();
-            assert_eq!(limits().value(name), resolved.value(name));
-            assert!(!limits().asked(name), "a limit that may fall back");
-        }
-    }
-}

@@ -1,10 +1,11 @@
 //! How much memory a guest may have: all its memories and tables together.
 
-use host_core::{ByteSize, LimitName};
+use host_core::LimitName;
 use wasmtime::{Error, ResourceLimiter, Result};
 
 /// How many instances, memories and tables one program may be made of. A component has a few of each.
 const PARTS_MAX: usize = 1_000;
+const MIB: u64 = 1 << 20;
 /// What one element of a table takes, in bytes.
 const ELEMENT_BYTES: u64 = 8;
 
@@ -44,10 +45,7 @@ impl Budget {
     fn grow(&mut self, bytes: u64) -> Result<bool> {
         let wanted = self.used.saturating_add(bytes);
         if wanted > self.bytes_max {
-            let reason = format!(
-                "it asked for {} of memory in all",
-                ByteSize::from_bytes(wanted)
-            );
+            let reason = format!("it asked for {} MiB of memory in all", wanted.div_ceil(MIB));
             return Err(Error::new(Passed {
                 name: LimitName::Memory,
                 reason,

@@ -20,6 +20,7 @@ mod engine;
 mod imports;
 mod preopens;
 mod run;
+mod trailing_slash;
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

@@ -18,6 +18,7 @@ use crate::cache;
 use crate::engine::engine;
 use crate::order::RunOrder;
 use crate::preopens;
+use crate::trailing_slash;
 use crate::verdict::{End, Verdict};
 
 /// How much one call may copy out of the guest, in bytes: paths, arguments and pieces of output.
@@ -27,6 +28,7 @@ const RANDOM_BYTES_MAX: u64 = 1 << 20;
 /// How the engine words what it tells by words alone.
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 const RANDOM_TOO_MUCH: &str = "exceeds limit";
+const TOO_MANY_HANDLES: &str = "handle limit exceeded";
 
 /// Runs the program in `code` as `order` says.
 pub(crate) fn run(order: &RunOrder, code: Option<OwnedFd>) -> Verdict {
@@ -55,13 +57,13 @@ fn broken(reason: impl Into<String>) -> Verdict {
 }
 
 /// What a store of a module has.
-struct ModuleGuest {
-    wasi: WasiP1Ctx,
+pub(crate) struct ModuleGuest {
+    pub(crate) wasi: WasiP1Ctx,
     budget: Budget,
 }
 
 /// What a store of a component has.
-struct ComponentGuest {
+pub(crate) struct ComponentGuest {
     wasi: WasiCtx,
     table: ResourceTable,
     budget: Budget,
@@ -80,6 +82,7 @@ async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<
     let module: Module = cache::load_module(engine, code)?;
     let mut linker = wasmtime::Linker::new(engine);
     p1::add_to_linker_async(&mut linker, |guest: &mut ModuleGuest| &mut guest.wasi)?;
+    trailing_slash::for_modules(&mut linker)?;
     let mut wasi = context(order)?.build_p1();
     wasi.ctx().table.set_max_capacity(handles(order));
     let budget = Budget::new(order.memory_bytes);
@@ -104,6 +107,7 @@ async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Resu
     let component: Component = cache::load_component(engine, &code)?;
     let mut linker = wasmtime::component::Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
+    trailing_slash::for_components(&mut linker)?;
     let mut table = ResourceTable::new();
     table.set_max_capacity(handles(order));
     let guest = ComponentGuest {
@@ -163,7 +167,9 @@ fn end_of(error: Error) -> End {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return End::Exited { code: *code };
     }
+    // Standard error is for whoever looks for the reason; one that takes no more is no reason to end otherwise.
     if let Some((name, reason)) = limit_of(&error) {
+        let _ = writeln!(std::io::stderr(), "limit `{name}`: {reason}");
         return End::Limit { name, reason };
     }
     let reason = match error.downcast_ref::<Trap>() {
@@ -171,7 +177,6 @@ fn end_of(error: Error) -> End {
         None => error.root_cause().to_string(),
     };
     if let Some(trace) = error.downcast_ref::<WasmBacktrace>() {
-        // For whoever looks for the reason; a standard error that takes no more is no reason to end otherwise.
         let _ = writeln!(std::io::stderr(), "{trace}");
     }
     End::Trapped { reason }
@@ -190,6 +195,9 @@ fn limit_of(error: &Error) -> Option<(LimitName, String)> {
             return Some((LimitName::Files, "it held too many handles".to_owned()));
         }
         let text = cause.to_string();
+        if text.contains(TOO_MANY_HANDLES) {
+            return Some((LimitName::Files, "it held too many handles".to_owned()));
+        }
         if text.contains(COPIED_TOO_MUCH) {
             let reason = "it handed too much to the host in one call";
             return Some((LimitName::Memory, reason.to_owned()));

@@ -116,6 +116,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "thiserror",
             "tokio",
             "wasmtime*",
+            "wiggle",
         ]),
     },
     Room {
