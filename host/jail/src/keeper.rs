@@ -66,6 +66,15 @@ pub struct Inlets {
     pub file: Option<OwnedFd>,
 }
 
+/// What will probably be run, when a keeper is started before that is known. A wrong guess costs time and nothing else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Guess {
+    /// A file, with the machine's system around it.
+    Program,
+    /// A function, with nothing around it.
+    Function,
+}
+
 /// A function of this binary that is the program of some runs: called in the jail with everything given up, and what
 /// it returns is the exit code.
 pub type Payload = fn(Call) -> i32;
@@ -128,7 +137,7 @@ const HEAR_CANCEL: u8 = b'c';
 ///
 /// # Errors
 /// [`StartError`] when it cannot be forked.
-pub fn start(by_root: bool, payload: Payload) -> Result<Keeper, StartError> {
+pub fn start(by_root: bool, payload: Payload, guess: Guess) -> Result<Keeper, StartError> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(StartError::Threads { threads });
@@ -143,7 +152,7 @@ pub fn start(by_root: bool, payload: Payload) -> Result<Keeper, StartError> {
     match sys::fork_in_quiet()? {
         Forked::Child => {
             drop(ours);
-            keep(by_root, payload, theirs)
+            keep(by_root, payload, guess, theirs)
         }
         Forked::Parent(pid) => {
             // The id is the child's until it has been waited for, which nobody does before this.
@@ -263,10 +272,10 @@ fn now() -> Instant {
 }
 
 /// The life of a keeper process.
-fn keep(by_root: bool, payload: Payload, parent: OwnedFd) -> ! {
+fn keep(by_root: bool, payload: Payload, guess: Guess, parent: OwnedFd) -> ! {
     let warm = leave_the_terminal()
         .step("leave the terminal")
-        .and_then(|()| Warm::up(by_root));
+        .and_then(|()| Warm::up(by_root, guess));
     let Some(Order {
         recipe,
         inlets,

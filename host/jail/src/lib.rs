@@ -36,8 +36,8 @@ mod task;
 mod tree;
 
 pub use keeper::{
-    Call, Event, Inlets, Keeper, LAST_WORDS_BYTES_MAX, Outlets, Payload, StartError, remove_left,
-    start,
+    Call, Event, Guess, Inlets, Keeper, LAST_WORDS_BYTES_MAX, Outlets, Payload, StartError,
+    remove_left, start,
 };
 pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};

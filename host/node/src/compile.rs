@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use host_core::{Digest, LimitError, LimitName, LimitRequests, Limits};
 use host_jail::{
-    Ending, Event, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError, StartError,
+    Ending, Event, Guess, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError,
+    StartError,
 };
 use host_store::{COMPILED_BYTES_MAX, CompiledKeyError, DiskError, Store};
 use host_wasm::{Artifact, End, Order, ProgramKind, Verdict};
@@ -207,7 +208,7 @@ fn make(
         moment,
         ..
     } = *compiling;
-    let keeper = host_jail::start(machine.by_root(), worker)?;
+    let keeper = host_jail::start(machine.by_root(), worker, Guess::Function)?;
     let limits = limits(machine)?;
     let run = moment.compile_id();
     let recipe = JailRecipe {

@@ -10,7 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{Given, Run, now};
+use super::{Given, Guess, Run, now};
 use crate::cgroup::{Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
 use crate::init::{Filters, Init};
@@ -28,17 +28,42 @@ use crate::tree::Tree;
 /// What every jail needs, begun before a recipe is known.
 #[derive(Debug)]
 pub(super) struct Warm {
-    /// The root that root makes in the machine's namespace.
+    /// The root that root makes in the machine's namespace, for what will probably be run.
     base: Option<Base>,
+    guess: Guess,
     hierarchies: Hierarchies,
 }
 
 impl Warm {
     /// Makes what can be made without a recipe. Nothing of it outlives this process.
-    pub(super) fn up(by_root: bool) -> Result<Self, SetupError> {
+    pub(super) fn up(by_root: bool, guess: Guess) -> Result<Self, SetupError> {
         let hierarchies = Hierarchies::discover(by_root).step("look for control groups")?;
-        let base = by_root.then(Base::make).transpose()?;
-        Ok(Self { base, hierarchies })
+        let base = by_root.then(|| base_for(guess)).transpose()?;
+        Ok(Self {
+            base,
+            guess,
+            hierarchies,
+        })
+    }
+
+    /// The base for `recipe`, made anew if another was guessed.
+    fn base(
+        base: Option<Base>,
+        guess: Guess,
+        recipe: &JailRecipe,
+    ) -> Result<Option<Base>, SetupError> {
+        let is_right = (guess == Guess::Function) == recipe.is_function();
+        match base {
+            Some(_) if !is_right => Base::of(recipe).map(Some),
+            base => Ok(base),
+        }
+    }
+}
+
+fn base_for(guess: Guess) -> Result<Base, SetupError> {
+    match guess {
+        Guess::Program => Base::make(),
+        Guess::Function => Base::bare(),
     }
 }
 
@@ -50,7 +75,12 @@ impl<'a> Run<'a> {
         given: Given,
         mark: &OwnedFd,
     ) -> Result<Self, SetupError> {
-        let Warm { base, hierarchies } = warm;
+        let Warm {
+            base,
+            guess,
+            hierarchies,
+        } = warm;
+        let base = Warm::base(base, guess, recipe)?;
         // ORDER: noted before they are made, so that whoever clears away knows of all.
         for group in hierarchies.groups_of(&recipe.run) {
             let line = [group.as_os_str().as_bytes(), b"\n"].concat();
@@ -133,12 +163,7 @@ fn give_birth(
         task: seccomp::program(surface(recipe)),
         init: seccomp::program_of_init(),
     };
-    let tree = match base {
-        // The system that was got ready is not for functions.
-        Some(_) if recipe.is_function() => Some(mounts::prepare(recipe, Base::bare()?)?),
-        Some(base) => Some(mounts::prepare(recipe, base)?),
-        None => None,
-    };
+    let tree = base.map(|base| mounts::prepare(recipe, base)).transpose()?;
     let (channel, inner) = Channel::pair().step("make a socket pair")?;
     let streams = Streams {
         stdin,

@@ -23,12 +23,14 @@ mod summary;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
-use host_jail::Keeper;
+use host_jail::{Guess, Keeper};
 use host_node::{
     BeginError, CompileError, Compiled, Compiling, Loaded, Machine, Moment, Plan, RunRequest,
     SealOptions, Work,
@@ -49,6 +51,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
 use crate::wording::{reason, shown};
+
+/// How much of a bundle's front is looked at to guess what it runs, in bytes: most manifests.
+const FRONT_BYTES: u64 = 16 << 10;
 
 /// Run a task with what it was granted, and nothing else
 ///
@@ -133,7 +138,7 @@ pub(crate) fn run(
     )?;
     // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
     let by_root = rustix::process::geteuid().is_root();
-    let keeper = host_jail::start(by_root, host_node::worker)
+    let keeper = host_jail::start(by_root, host_node::worker, guess(&named.bundle))
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
@@ -172,6 +177,28 @@ pub(crate) fn run(
         command_as_typed(arguments)
     };
     start(context, &store, keeper, &loaded, &request, &again, &plainly)
+}
+
+/// What a bundle will probably run, told by nothing but whether its front or its directory names a WASI program.
+fn guess(bundle: &Path) -> Guess {
+    let names_wasm = if bundle.is_dir() {
+        let tasks = std::fs::read_dir(bundle.join("tasks"));
+        let mut names = tasks.into_iter().flatten().flatten();
+        names.any(|entry| host_task::is_wasm_file(&entry.file_name().to_string_lossy()))
+    } else if bundle.is_file() {
+        let mut front = Vec::new();
+        let read =
+            File::open(bundle).and_then(|file| file.take(FRONT_BYTES).read_to_end(&mut front));
+        read.is_ok() && front.windows(5).any(|window| window == b".wasm")
+    } else {
+        // A pipe has its bytes once.
+        false
+    };
+    if names_wasm {
+        Guess::Function
+    } else {
+        Guess::Program
+    }
 }
 
 /// What is named to be run, if only that it is there.

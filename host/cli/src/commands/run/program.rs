@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use host_core::{Decision, LimitName, Outcome, Shown};
+use host_jail::Guess;
 use host_node::{
     BeginError, Compiling, Finished, GuestDir, PROGRAM_BYTES_MAX, ProgramPlan, ProgramRequest,
 };
@@ -148,7 +149,7 @@ fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::NotRun, &error))?;
     let grant = plan.grant().map_err(|_| refused(&plan))?;
     // ORDER: forked before there is much to copy, and before there are threads.
-    let keeper = host_jail::start(machine.by_root(), host_node::worker)
+    let keeper = host_jail::start(machine.by_root(), host_node::worker, Guess::Function)
         .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let moment = clock::moment()?;
