@@ -59,7 +59,10 @@ fn start(arguments: &[OsString]) -> Exit {
     let arguments = &help_last(arguments);
     let settings = match Settings::gather(Environment::of_process()) {
         Ok(settings) => settings,
-        Err(failure) => return end(Printer::new(OutputMode::Human, false), &failure),
+        Err(failure) => {
+            let failure = commands::run::of_program(arguments, failure);
+            return end(Printer::new(OutputMode::Human, false), &failure);
+        }
     };
     let asked = commands::run::scan::output_mode(arguments).unwrap_or(settings.output);
     let context = Context {

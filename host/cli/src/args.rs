@@ -7,8 +7,8 @@ use crate::printer::OutputMode;
 
 /// Run tasks with exactly the capabilities that were granted, and nothing else
 ///
-/// A task is a script or a program of this machine's kind in a module with Puppet's layout. `host run` starts it
-/// in a jail of its own: it sees what it asked for and was granted, and its limits are held.
+/// A task is a script, a program of this machine's kind or a WASI program, in a module with Puppet's layout. `host run`
+/// starts it in a jail of its own: it sees what it asked for and was granted, and its limits are held.
 #[derive(Debug, Parser)]
 #[command(
     name = "host",
@@ -18,7 +18,8 @@ use crate::printer::OutputMode;
 )]
 #[command(
     after_help = "exit codes:  0 done  1 the task failed  2 usage or input  3 refused  4 not trusted or damaged
-             5 lost  7 this machine cannot hold or record the run  70 a bug of ours  130, 143 interrupted"
+             5 lost  7 this machine cannot hold or record the run  70 a bug of ours  130, 143 interrupted
+             of `host run PROGRAM.wasm`: the program's own, and what its --help says"
 )]
 pub(crate) struct Cli {
     /// What standard output is for

@@ -210,26 +210,45 @@ fn build_guest(yard: &Yard, compilers: &Compilers, guest: &Guest) -> Result<()> 
     stamp::write(yard, compilers, guest)
 }
 
-/// Copies what makes a directory of programs a module: its metadata, that of its tasks, and what there is to read.
+/// Copies what makes a directory of programs a module: its metadata, what there is to read, its tasks that need no
+/// building, the metadata of all tasks, and the files that come along with them.
 fn describe(source: &Path, module: &Path) -> Result<()> {
     for name in ["metadata.json", "README.md"] {
         copy(&source.join(name), &module.join(name))?;
     }
-    for entry in fs::read_dir(source.join("tasks"))? {
-        let entry = entry?;
-        copy(&entry.path(), &module.join("tasks").join(entry.file_name()))?;
+    for directory in ["tasks", "files"] {
+        let (source, module) = (source.join(directory), module.join(directory));
+        if !source.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(&source)? {
+            let entry = entry?;
+            copy(&entry.path(), &module.join(entry.file_name()))?;
+        }
     }
     Ok(())
 }
 
-/// Copies a file that is to be read, and makes the directories above it.
+/// Copies a file, to be read by everybody and to be executed if it was before, and makes the directories above it.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = to
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::copy(from, to))
-        .and_then(|_| fs::set_permissions(to, Permissions::from_mode(0o644)));
-    copied.with_context(|| format!("copying {} to {}", from.display(), to.display()))
+    let copied = || {
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::copy(from, to)?;
+        let is_script = fs::metadata(from)?.permissions().mode() & 0o111 != 0;
+        let mode = if is_script && !is_wasm(to) {
+            0o755
+        } else {
+            0o644
+        };
+        fs::set_permissions(to, Permissions::from_mode(mode))
+    };
+    copied().with_context(|| format!("copying {} to {}", from.display(), to.display()))
+}
+
+/// A linker makes its result executable, which no WebAssembly is.
+fn is_wasm(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|extension| extension == "wasm")
 }
 
 /// Removes a tree, if it is there.

@@ -38,6 +38,8 @@ pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
     let path = context.settings.environment.get("PATH").unwrap_or_default();
     walls.push(in_path(path, std::env::current_exe().ok().as_deref()));
     let can_run = can_run(&walls);
+    // The walls are the same; the engine must know this processor.
+    let can_run_wasm = can_run && host_wasm::engine_id().is_ok();
     let system = rustix::system::uname();
     let kernel = system.release().to_string_lossy();
     let printer = context.printer;
@@ -50,12 +52,15 @@ pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
         let title = format!("walls of this machine (kernel {}, {user})", Shown(&kernel));
         printer.line(&printer.on_stdout(Paint::Bold, &title));
         print(context, &walls);
-        let word = if can_run {
-            printer.on_stdout(Paint::Ok, "yes")
-        } else {
-            printer.on_stdout(Paint::Failed, "no")
+        let word = |can: bool| {
+            if can {
+                printer.on_stdout(Paint::Ok, "yes")
+            } else {
+                printer.on_stdout(Paint::Failed, "no")
+            }
         };
-        printer.line(&format!("native tasks: {word}"));
+        let (word, wasm_word) = (word(can_run), word(can_run_wasm));
+        printer.line(&format!("native tasks: {word}    wasm tasks: {wasm_word}"));
     } else {
         printer.json(&json!({
             "format": "host.doctor/1",
@@ -63,6 +68,7 @@ pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
             "root": by_root,
             "walls": walls.iter().map(wall_json).collect::<Vec<_>>(),
             "native": can_run,
+            "wasm": can_run_wasm,
         }));
     }
     Ok(if can_run { Exit::Done } else { Exit::Machine })

@@ -79,6 +79,21 @@ pub(crate) const GUESTS: &[Guest] = &[
         ],
     },
     Guest {
+        name: "conformance",
+        programs: &[
+            Program {
+                source: Source::Package { target: P1 },
+                shape: Shape::Module,
+                places: &["conformance/tasks/p1.wasm"],
+            },
+            Program {
+                source: Source::Package { target: P2 },
+                shape: Shape::Component,
+                places: &["conformance/tasks/p2.wasm"],
+            },
+        ],
+    },
+    Guest {
         name: "checksum",
         programs: &[Program {
             source: Source::C { file: "checksum.c" },

@@ -11,6 +11,7 @@
 
 mod table;
 
+mod engine;
 mod manifest;
 mod sources;
 

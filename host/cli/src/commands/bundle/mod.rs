@@ -1,4 +1,4 @@
-//! `host bundle`: seals a module, shows what a bundle would be trusted with, verifies, signs, compares.
+//! `host bundle`: seals a module, shows what a bundle would be trusted with, verifies, signs, compares, compiles.
 //!
 //! Nothing here starts a program of a bundle, and only `verify` says whether one is trusted.
 
@@ -20,6 +20,7 @@ mod pack;
 mod show;
 mod sign;
 mod verify;
+mod warm;
 
 use clap::Subcommand;
 
@@ -30,7 +31,7 @@ use crate::failure::Failure;
 pub(crate) use draft::{sync_parent, unwritten};
 pub(crate) use seals::{scope, verdict};
 
-/// Seal modules into bundles, look into them, sign and verify them
+/// Seal modules into bundles, look into them, sign, verify and warm them
 #[derive(Debug, Subcommand)]
 pub(crate) enum BundleCommand {
     Pack(pack::PackArgs),
@@ -38,6 +39,7 @@ pub(crate) enum BundleCommand {
     Verify(verify::VerifyArgs),
     Sign(sign::SignArgs),
     Diff(diff::DiffArgs),
+    Warm(warm::WarmArgs),
 }
 
 /// Runs `host bundle`.
@@ -48,5 +50,6 @@ pub(crate) fn run(context: &Context, command: &BundleCommand) -> Result<Exit, Fa
         BundleCommand::Verify(arguments) => verify::run(context, arguments),
         BundleCommand::Sign(arguments) => sign::run(context, arguments),
         BundleCommand::Diff(arguments) => diff::run(context, arguments),
+        BundleCommand::Warm(arguments) => warm::run(context, arguments),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn compiled(
 }
 
 /// The same, with what is wrong with the program itself apart from other failures.
-pub(super) fn try_to_compile(
+pub(crate) fn try_to_compile(
     context: &Context,
     signals: &Signals,
     name: &str,

@@ -138,14 +138,14 @@ fn wait(running: &Running<'_>, signals: &Signals, patience: Option<Duration>) ->
 }
 
 /// The signals that end a run, each as a byte on a socket of its own.
-pub(super) struct Signals(Vec<(u8, UnixStream)>);
+pub(crate) struct Signals(Vec<(u8, UnixStream)>);
 
 impl Signals {
     /// Catches interrupts from now on.
     ///
     /// ORDER: before the run begins, so that an interrupt at any later moment is answered by ending it in order. Before
     /// that an interrupt ends this process, and the keeper, which no signal of the terminal reaches, goes with it.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |signal: i32, number: u8| -> io::Result<(u8, UnixStream)> {
             let (receiver, sender) = UnixStream::pair()?;
             receiver.set_nonblocking(true)?;

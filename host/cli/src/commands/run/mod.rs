@@ -38,7 +38,9 @@ use host_node::{
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
+pub(crate) use self::compile::try_to_compile as compile_program;
 use self::live::Shows;
+pub(crate) use self::live::Signals;
 use self::typed::InputText;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
@@ -114,7 +116,7 @@ pub(crate) fn run(
     named: &scan::Named,
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
-    there(named)?;
+    there(named).map_err(|failure| of_program(arguments, failure))?;
     if program::is_program(&named.bundle) {
         return program::run(context, arguments);
     }
@@ -177,6 +179,14 @@ pub(crate) fn run(
         command_as_typed(arguments)
     };
     start(context, &store, keeper, &loaded, &request, &again, &plainly)
+}
+
+/// A failure before anything else, which has an exit code of its own where a WASI program is to be run as it is.
+pub(crate) fn of_program(arguments: &[OsString], failure: Failure) -> Failure {
+    match scan::scan(arguments) {
+        Some(named) if program::is_program(&named.bundle) => program::not_run(failure),
+        _ => failure,
+    }
 }
 
 /// What a bundle will probably run, told by nothing but whether its front or its directory names a WASI program.

@@ -133,7 +133,8 @@ pub(super) fn run(context: &Context, arguments: &[OsString]) -> Result<Exit, Fai
     start(context, &typed).map_err(not_run)
 }
 
-fn not_run(failure: Failure) -> Failure {
+/// A failure that is ours, and not the program's.
+pub(super) fn not_run(failure: Failure) -> Failure {
     let exit = match failure.exit {
         Exit::Interrupted(signal) => Exit::Interrupted(signal),
         _ => Exit::NotRun,
