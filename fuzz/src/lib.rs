@@ -4,7 +4,8 @@
 //! corpus directories and of their cargo-fuzz targets, which are glue around these functions. What an oracle expects is
 //! written from the design and from the documentation of the subject, never by calling the code that it judges.
 //!
-//! Nothing here opens a file, reads a clock or makes random numbers: an input that failed once fails again.
+//! Nothing here opens a file, but for the directories that [`wasi_calls`] makes, reads a clock or makes random numbers: an
+//! input that failed once fails again.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -40,11 +41,14 @@ pub mod signature;
 pub mod signature_edits;
 pub mod trust_list;
 
+pub mod verdict;
+pub mod wasi_calls;
+
 /// An oracle: takes any bytes and panics when its subject breaks a promise.
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle under its name.
-pub const ORACLES: [(&str, Oracle); 16] = [
+pub const ORACLES: [(&str, Oracle); 18] = [
     ("allowed_signers", allowed_signers::check),
     ("ask", ask::check),
     ("bundle", bundle::check),
@@ -61,4 +65,6 @@ pub const ORACLES: [(&str, Oracle); 16] = [
     ("signature", signature::check),
     ("signature_edits", signature_edits::check),
     ("trust_list", trust_list::check),
+    ("verdict", verdict::check),
+    ("wasi_calls", wasi_calls::check),
 ];

@@ -16,17 +16,14 @@ const MAGIC: &[u8] = b"\0asm";
 const VERSION_OF_MODULES: &[u8] = &[1, 0, 0, 0];
 const VERSION_OF_COMPONENTS: &[u8] = &[0x0d, 0, 1, 0];
 
-/// Compiles what is on standard input.
+/// Compiles what is on standard input, and writes the artifact to standard output.
 pub(crate) fn compile() -> Verdict {
     let compiled = read().and_then(|program| {
-        Ok(match kind_of(&program) {
-            Ok(kind) => match compiled(&engine()?, kind, &program) {
-                Ok(code) => {
-                    write(kind, &code)?;
-                    End::Exited { code: 0 }
-                }
-                Err(unfit) => unfit,
-            },
+        Ok(match compile_here(&program)? {
+            Ok(artifact) => {
+                write(&artifact)?;
+                End::Exited { code: 0 }
+            }
             Err(unfit) => unfit,
         })
     });
@@ -35,16 +32,33 @@ pub(crate) fn compile() -> Verdict {
     }))
 }
 
+/// Compiles `program` in this process, which is only for one that has nothing to lose: the artifact, or why there is none.
+///
+/// # Errors
+/// When there is no engine for this machine.
+pub fn compile_here(program: &[u8]) -> Result<Result<Vec<u8>, End>> {
+    let engine = engine()?;
+    let made =
+        kind_of(program).and_then(|kind| compiled(&engine, kind, program).map(|code| (kind, code)));
+    Ok(match made {
+        Ok((kind, code)) => {
+            let mut artifact = Artifact::line(kind)?;
+            artifact.extend(code);
+            Ok(artifact)
+        }
+        Err(unfit) => Err(unfit),
+    })
+}
+
 fn read() -> Result<Vec<u8>> {
     let mut program = Vec::new();
     io::stdin().lock().read_to_end(&mut program)?;
     Ok(program)
 }
 
-fn write(kind: ProgramKind, code: &[u8]) -> Result<()> {
+fn write(artifact: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(&Artifact::line(kind)?)?;
-    out.write_all(code)?;
+    out.write_all(artifact)?;
     out.flush()?;
     Ok(())
 }

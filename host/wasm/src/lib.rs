@@ -26,6 +26,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 pub use artifact::{Artifact, ProgramKind};
+pub use compile::compile_here;
 pub use engine::engine_id;
 pub use order::{Order, Preopen, RunOrder};
 pub use verdict::{End, Verdict};

@@ -280,7 +280,16 @@ pub(crate) const ROOMS: &[Room] = &[
             "host-store",
             "host-task",
             "host-trust",
+            "host-wasm",
         ],
-        crates: Crates::Only(&["serde", "serde_json", "sha2", "ssh-key", "tar", "tempfile"]),
+        crates: Crates::Only(&[
+            "serde",
+            "serde_json",
+            "sha2",
+            "ssh-key",
+            "tar",
+            "tempfile",
+            "wat",
+        ]),
     },
 ];
