@@ -197,6 +197,12 @@ pub(crate) fn other_format(path: &Path) -> Option<Failure> {
         let hint = format!("unzip {shown}, then name the module's directory");
         return Some(Failure::usage(format!("`{shown}` is a zip archive")).hint(hint));
     }
+    if first.starts_with(b"\0asm") {
+        let hint = format!(
+            "a program runs as it is: host run {shown}; in a module it is a file of `tasks`"
+        );
+        return Some(Failure::usage(format!("`{shown}` is a WebAssembly program")).hint(hint));
+    }
     let (program, unpack) = compression(&first)?;
     Some(
         Failure::usage(format!("`{shown}` is compressed with {program}"))
@@ -286,6 +292,11 @@ mod tests {
             (b"\x28\xb5\x2f\xfd\x04", "compressed with zstd", "unzstd "),
             (b"PK\x03\x04", "a zip archive", "unzip "),
             (b"#!/bin/sh\n", "a script", "a module is the directory"),
+            (
+                b"\0asm\x01\0\0\0",
+                "a WebAssembly program",
+                "a program runs as it is",
+            ),
         ] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("it");
