@@ -165,28 +165,27 @@ pub fn compile(
     let engine = host_wasm::engine_id().map_err(|error| CompileError::Engine {
         reason: format!("{error:#}"),
     })?;
-    let kept = store
-        .compiled(digest, &engine)
-        .and_then(|sealed| key.open(digest, &engine, sealed));
-    let is_from_cache = kept.is_some();
-    let artifact = match kept {
-        Some(artifact) => artifact,
-        None => {
-            let made = make(program, compiling, goes_on)?;
-            let sealed = key.seal(digest, &engine, &made);
-            // A cache that takes nothing costs compiling again.
-            let _ = store.keep_compiled(digest, &engine, &sealed);
-            Artifact::read(made).ok_or_else(|| CompileError::Failed {
-                reason: "what it made is no program".to_owned(),
-            })?
-        }
-    };
-    let code = host_jail::sealed_file("program", [artifact.code.as_slice()].into_iter())?;
+    let kept = store.compiled(digest, &engine);
+    if let Some(kept) = kept.and_then(|kept| key.open(digest, &engine, &kept)) {
+        return Ok(Compiled {
+            kind: kept.kind,
+            code: kept.code,
+            bytes: kept.bytes,
+            is_from_cache: true,
+        });
+    }
+    let made = make(program, compiling, goes_on)?;
+    let sealed = key.seal(digest, &engine, &made);
+    // A cache that takes nothing costs compiling again.
+    let _ = store.keep_compiled(digest, &engine, &sealed);
+    let artifact = Artifact::read(made).ok_or_else(|| CompileError::Failed {
+        reason: "what it made is no program".to_owned(),
+    })?;
     Ok(Compiled {
         kind: artifact.kind,
-        code,
+        code: host_jail::sealed_file("program", [artifact.code.as_slice()].into_iter())?,
         bytes: artifact.code.len() as u64,
-        is_from_cache,
+        is_from_cache: false,
     })
 }
 

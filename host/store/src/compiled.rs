@@ -3,10 +3,12 @@
 //! Nothing here is believed. Whoever keeps something puts its own tag on it, by a key that lies with what must be kept;
 //! what has no such tag is thrown away by whoever reads it. Without the key all of it is worth nothing, and is made anew.
 
-use host_core::Digest;
-use rustix::fs::{Mode, OFlags, fstat};
+use std::fs::File;
 
-use crate::disk::{DiskError, FILE_MODE, open_dir, open_file, open_or_make_dir, read_whole};
+use host_core::Digest;
+use rustix::fs::{FileType, Mode, OFlags, fstat};
+
+use crate::disk::{DiskError, FILE_MODE, open_dir, open_file, open_or_make_dir};
 use crate::owned::{Privacy, ReadOwnedError, WriteOwnedError};
 use crate::replace::replace;
 use crate::store::Store;
@@ -58,14 +60,17 @@ impl Store {
         Ok(fresh)
     }
 
-    /// What was kept for `program` under the name of an engine; nothing where it is not there or cannot be read.
+    /// What was kept for `program` under the name of an engine; nothing where it is not there, or is no file that we could
+    /// have made.
     #[must_use]
-    pub fn compiled(&self, program: &Digest, engine: &str) -> Option<Vec<u8>> {
+    pub fn compiled(&self, program: &Digest, engine: &str) -> Option<File> {
         let compiled = open_dir(self.cache().dir(), COMPILED).ok()?;
         let name = name(program, engine);
         let file = open_file(&compiled, &name, OFlags::RDONLY, Mode::empty()).ok()?;
-        let size = u64::try_from(fstat(&file).ok()?.st_size).ok()?;
-        read_whole(&file, size, COMPILED_BYTES_MAX).ok().flatten()
+        let found = fstat(&file).ok()?;
+        let size = u64::try_from(found.st_size).ok()?;
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        (is_file && size <= COMPILED_BYTES_MAX).then_some(file)
     }
 
     /// Keeps `bytes` for `program` and an engine, in the place of what was there.
@@ -124,11 +129,17 @@ mod tests {
     fn what_was_kept_is_found_by_program_and_engine() {
         let lab = Lab::new();
         let store = lab.store();
-        assert_eq!(store.compiled(&digest(1), ENGINE), None);
+        let kept = |program: u8, engine: &str| {
+            let mut bytes = Vec::new();
+            let file = store.compiled(&digest(program), engine);
+            file.map(|mut file| std::io::Read::read_to_end(&mut file, &mut bytes).unwrap())?;
+            Some(bytes)
+        };
+        assert_eq!(kept(1, ENGINE), None);
         store.keep_compiled(&digest(1), ENGINE, b"one").unwrap();
         store.keep_compiled(&digest(1), ENGINE, b"two").unwrap();
-        assert_eq!(store.compiled(&digest(1), ENGINE).unwrap(), b"two");
-        assert_eq!(store.compiled(&digest(2), ENGINE), None);
-        assert_eq!(store.compiled(&digest(1), "x"), None);
+        assert_eq!(kept(1, ENGINE).unwrap(), b"two");
+        assert_eq!(kept(2, ENGINE), None);
+        assert_eq!(kept(1, "x"), None);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The format of an artifact; another one is none.
 const FORMAT: &str = "host.wasm/1";
 /// The longest first line, in bytes.
-const LINE_BYTES_MAX: usize = 4_096;
+pub(crate) const LINE_BYTES_MAX: usize = 256;
 
 /// The two kinds of WASI programs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -44,22 +44,20 @@ impl Artifact {
         Ok(line)
     }
 
+    /// What the first line of an artifact says, and how long it is with its end; nothing if it is none.
+    pub(crate) fn read_line(front: &[u8]) -> Option<(ProgramKind, usize)> {
+        let mut front_bytes = front.iter().take(LINE_BYTES_MAX);
+        let end = front_bytes.position(|byte| *byte == b'\n')?;
+        let line: Line = serde_json::from_slice(front.get(..end)?).ok()?;
+        (line.format == FORMAT).then_some((line.kind, end + 1))
+    }
+
     /// Takes an artifact apart; nothing if it is none.
     #[must_use]
     pub fn read(mut bytes: Vec<u8>) -> Option<Self> {
-        let end = bytes
-            .iter()
-            .take(LINE_BYTES_MAX)
-            .position(|byte| *byte == b'\n')?;
-        let line: Line = serde_json::from_slice(bytes.get(..end)?).ok()?;
-        if line.format != FORMAT {
-            return None;
-        }
-        let code = bytes.split_off(end + 1);
-        Some(Self {
-            kind: line.kind,
-            code,
-        })
+        let (kind, line_bytes) = Self::read_line(&bytes)?;
+        let code = bytes.split_off(line_bytes);
+        Some(Self { kind, code })
     }
 }
 

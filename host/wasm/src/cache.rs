@@ -12,20 +12,25 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 
 use hmac::{Hmac, Mac};
 use host_core::Digest;
+use rustix::fs::{MemfdFlags, SealFlags, SeekFrom};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use sha2::Sha256;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module, Result};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, LINE_BYTES_MAX, ProgramKind};
 
 /// What a tag is about, so that no other use of the key makes one.
 const CONTEXT: &[u8] = b"host.wasm/1";
 /// The length of a tag, in bytes.
 const TAG_BYTES: usize = 32;
+/// How much is copied at once, in bytes.
+const PIECE_BYTES_MAX: usize = 64 << 20;
 
 /// The key of this installation's cache.
 #[derive(Clone)]
@@ -45,15 +50,37 @@ impl CacheKey {
         [tag.as_slice(), artifact].concat()
     }
 
-    /// The artifact that was kept for `program` and `engine`; nothing if this is anything else.
+    /// The program that was kept in `file` for `program` and `engine`; nothing if this is anything else.
+    ///
+    /// Its machine code is copied within the kernel to a sealed file in memory, and judged there: what was judged is what
+    /// is loaded, whatever becomes of `file`.
     #[must_use]
-    pub fn open(&self, program: &Digest, engine: &str, mut sealed: Vec<u8>) -> Option<Artifact> {
-        let (tag, artifact) = sealed.split_at_checked(TAG_BYTES)?;
-        self.mac(program, engine, artifact).verify_slice(tag).ok()?;
-        Artifact::read(sealed.split_off(TAG_BYTES))
+    pub fn open(&self, program: &Digest, engine: &str, file: &File) -> Option<Opened> {
+        let mut front = vec![0; TAG_BYTES + LINE_BYTES_MAX];
+        let read = file.read_at(&mut front, 0).ok()?;
+        front.truncate(read);
+        let (tag, artifact) = front.split_at_checked(TAG_BYTES)?;
+        let (kind, line_bytes) = Artifact::read_line(artifact)?;
+        let line = artifact.get(..line_bytes)?;
+        let code = copy_from(file, (TAG_BYTES + line_bytes) as u64).ok()?;
+        let mapped = Mapped::of(&code).ok()?;
+        let mut mac = self.begin(program, engine, line_bytes + mapped.bytes().len());
+        mac.update(line);
+        mac.update(mapped.bytes());
+        mac.verify_slice(tag).ok()?;
+        let bytes = mapped.bytes().len() as u64;
+        drop(mapped);
+        Some(Opened { kind, code, bytes })
     }
 
     fn mac(&self, program: &Digest, engine: &str, artifact: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.begin(program, engine, artifact.len());
+        mac.update(artifact);
+        mac
+    }
+
+    /// A tag as far as it is known before the artifact, of which only the length is.
+    fn begin(&self, program: &Digest, engine: &str, artifact_bytes: usize) -> Hmac<Sha256> {
         // As long as a block of the hash, the rest zeroes, which is what HMAC makes of a shorter key.
         let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
         for (place, byte) in key.iter_mut().zip(self.0) {
@@ -61,12 +88,42 @@ impl CacheKey {
         }
         let mut mac = <Hmac<Sha256> as Mac>::new(&key);
         let program = program.to_string();
-        for part in [CONTEXT, program.as_bytes(), engine.as_bytes(), artifact] {
+        for part in [CONTEXT, program.as_bytes(), engine.as_bytes()] {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);
         }
+        mac.update(&(artifact_bytes as u64).to_le_bytes());
         mac
     }
+}
+
+/// A program from the cache whose tag is right.
+#[derive(Debug)]
+pub struct Opened {
+    /// What kind of program it is.
+    pub kind: ProgramKind,
+    /// Its machine code, sealed.
+    pub code: OwnedFd,
+    /// How long that is.
+    pub bytes: u64,
+}
+
+/// The rest of `file` from an offset on, in a sealed file in memory.
+fn copy_from(file: &File, mut from: u64) -> rustix::io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let copy = rustix::fs::memfd_create("program", flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| rustix::fs::memfd_create("program", flags))?;
+    loop {
+        match rustix::fs::sendfile(&copy, file, Some(&mut from), PIECE_BYTES_MAX) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    rustix::fs::fcntl_add_seals(&copy, seals)?;
+    rustix::fs::seek(&copy, SeekFrom::Start(0))?;
+    Ok(copy)
 }
 
 impl std::fmt::Debug for CacheKey {
@@ -83,22 +140,51 @@ pub(crate) fn load_module(engine: &Engine, code: OwnedFd) -> Result<Module> {
 
 /// Loads a component whose tag has been checked. The engine takes those from memory only, and copies it.
 pub(crate) fn load_component(engine: &Engine, code: &OwnedFd) -> Result<Component> {
-    let length = usize::try_from(rustix::fs::fstat(code)?.st_size)?;
-    let (access, flags) = (ProtFlags::READ, MapFlags::PRIVATE);
-    // SAFETY: the kernel chooses where, so nothing that is there already is replaced.
-    let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, access, flags, code, 0)? };
-    // SAFETY: mapped above, at least this long, and of a file with seals against every change. It is unmapped below, when
-    // nothing refers to it any more.
-    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
+    let mapped = Mapped::of(code)?;
     // SAFETY: as for a module.
-    let component = unsafe { Component::deserialize(engine, bytes) };
-    // SAFETY: mapped above; the engine has its own copy.
-    unsafe { rustix::mm::munmap(start, length)? };
-    component
+    unsafe { Component::deserialize(engine, mapped.bytes()) }
+}
+
+/// All of a sealed file, in memory.
+struct Mapped {
+    start: *mut std::ffi::c_void,
+    length: usize,
+}
+
+impl Mapped {
+    /// Maps `file`, which must have seals against every change.
+    fn of(file: &OwnedFd) -> rustix::io::Result<Self> {
+        let seals = rustix::fs::fcntl_get_seals(file)?;
+        if !seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK) {
+            return Err(Errno::PERM);
+        }
+        let length = rustix::fs::fstat(file)?.st_size;
+        let length = usize::try_from(length).map_err(|_| Errno::FBIG)?;
+        let (access, flags) = (ProtFlags::READ, MapFlags::PRIVATE);
+        // SAFETY: the kernel chooses where, so nothing that is there already is replaced.
+        let start =
+            unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, access, flags, file, 0)? };
+        Ok(Self { start, length })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped at least this long until `self` is dropped, and the file's seals, which were looked at, keep it
+        // from changing and from shrinking.
+        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `of`, and nothing that `bytes` lent outlives `self`. That it fails costs the space.
+        let _ = unsafe { rustix::mm::munmap(self.start, self.length) };
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     const ENGINE: &str = "0123456789abcdef";
@@ -111,43 +197,50 @@ mod tests {
         Digest::from_bytes([byte; 32])
     }
 
-    fn artifact() -> Vec<u8> {
-        let mut bytes = Artifact::line(crate::ProgramKind::Module).unwrap();
-        bytes.extend(b"code");
-        bytes
+    fn sealed() -> Vec<u8> {
+        let mut artifact = Artifact::line(ProgramKind::Module).unwrap();
+        artifact.extend(b"code");
+        key(1).seal(&digest(1), ENGINE, &artifact)
+    }
+
+    fn opened(key: &CacheKey, program: u8, engine: &str, kept: &[u8]) -> Option<Vec<u8>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(kept).unwrap();
+        let opened = key.open(&digest(program), engine, &file)?;
+        assert_eq!(opened.kind, ProgramKind::Module);
+        Some(Mapped::of(&opened.code).unwrap().bytes().to_vec())
     }
 
     #[test]
     fn what_was_sealed_is_opened() {
-        let sealed = key(1).seal(&digest(1), ENGINE, &artifact());
-        let opened = key(1).open(&digest(1), ENGINE, sealed).unwrap();
-        assert_eq!(opened.code, b"code");
+        assert_eq!(opened(&key(1), 1, ENGINE, &sealed()).unwrap(), b"code");
     }
 
     #[test]
     fn another_key_program_or_engine_opens_nothing() {
-        let sealed = key(1).seal(&digest(1), ENGINE, &artifact());
-        assert!(key(2).open(&digest(1), ENGINE, sealed.clone()).is_none());
-        assert!(key(1).open(&digest(2), ENGINE, sealed.clone()).is_none());
-        assert!(
-            key(1)
-                .open(&digest(1), "0123456789abcdee", sealed)
-                .is_none()
-        );
+        assert!(opened(&key(2), 1, ENGINE, &sealed()).is_none());
+        assert!(opened(&key(1), 2, ENGINE, &sealed()).is_none());
+        assert!(opened(&key(1), 1, "0123456789abcdee", &sealed()).is_none());
     }
 
     #[test]
     fn no_byte_can_be_changed_added_or_taken_away() {
-        let sealed = key(1).seal(&digest(1), ENGINE, &artifact());
+        let sealed = sealed();
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(key(1).open(&digest(1), ENGINE, changed).is_none(), "{at}");
-            let cut = sealed[..at].to_vec();
-            assert!(key(1).open(&digest(1), ENGINE, cut).is_none(), "{at}");
+            assert!(opened(&key(1), 1, ENGINE, &changed).is_none(), "{at}");
+            assert!(opened(&key(1), 1, ENGINE, &sealed[..at]).is_none(), "{at}");
         }
         let longer = [sealed.as_slice(), b"x"].concat();
-        assert!(key(1).open(&digest(1), ENGINE, longer).is_none());
+        assert!(opened(&key(1), 1, ENGINE, &longer).is_none());
+    }
+
+    #[test]
+    fn what_somebody_could_still_change_is_not_mapped() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"code").unwrap();
+        assert!(Mapped::of(&file.into()).is_err());
     }
 
     #[test]
