@@ -58,6 +58,7 @@ fn run(world: &World, data: &[u8]) -> Verdict {
         environment: Vec::new(),
         preopens: vec![preopen("ro", false), preopen("rw", true)],
         memory_bytes: 1 << 20,
+        call_bytes: 1 << 20,
         handles: 64,
         streams_stdin: false,
     });

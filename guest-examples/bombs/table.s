@@ -1,5 +1,5 @@
 # Grows a table of references, by ten million at a time, until the host says no; then ends.
-	.tabletype references, externref
+	.tabletype references, funcref
 	.globl references
 references:
 	.globl _start
@@ -8,7 +8,7 @@ references:
 _start:
 	.functype _start () -> ()
 	loop
-	ref.null_extern
+	ref.null_func
 	i32.const 10000000
 	table.grow references
 	i32.const -1

@@ -18,30 +18,37 @@ use std::time::Duration;
 /// What goes wrong: a path, if it was one, and the word of the system.
 type Answer = Result<(), String>;
 
+/// What does it.
+type Act = fn() -> Answer;
+
 /// How much is printed at a time.
 const FLOOD_BYTES: usize = 64 << 10;
-
-/// How much memory is taken at a time.
-const GROW_BYTES: usize = 1 << 20;
 
 /// How long the sleeper sleeps.
 const SLEEP: Duration = Duration::from_mins(5);
 
+/// How long a late flood is announced before it comes.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Everything that `do` can be. README.md says what each is.
-const ACTS: &[(&str, fn() -> Answer)] = &[
+const ACTS: &[(&str, Act)] = &[
     ("input", input),
     ("secret", secret),
     ("print", || show(&parameter("text"))),
-    ("complain", || {
-        written("stderr", io::stderr().write_all(parameter("text").as_bytes()))
-    }),
+    ("complain", complain),
     ("not-utf8", not_utf8),
     ("flood", || flood(&mut io::stdout())),
     ("flood-stderr", || flood(&mut io::stderr())),
-    ("leave", || write(&below(&variable("HOST_OUT"), &parameter("path")))),
+    ("flood-late", flood_late),
+    ("leave", || {
+        write(&below(&variable("HOST_OUT"), &parameter("path")))
+    }),
     ("scratch", scratch),
     ("installed", || {
-        copy(&below(&parameter("_installdir"), "conformance/files/greeting.txt"))
+        copy(&below(
+            &parameter("_installdir"),
+            "conformance/files/greeting.txt",
+        ))
     }),
     ("exists", || {
         let is_there = Path::new(&parameter("path")).exists();
@@ -51,10 +58,7 @@ const ACTS: &[(&str, fn() -> Answer)] = &[
     ("list", || list(&parameter("path"))),
     ("write", || write(&parameter("path"))),
     ("change", change),
-    ("sleep", || {
-        thread::sleep(SLEEP);
-        Ok(())
-    }),
+    ("sleep", sleep),
     ("spin", spin),
     ("grow", grow),
     ("abort", || process::abort()),
@@ -107,11 +111,20 @@ fn secret() -> Answer {
     let mut text = String::new();
     written("stdin", io::stdin().read_to_string(&mut text))?;
     let (on_stdin, characters) = (text.contains(&secret), secret.chars().count());
-    show(&format!("{{\"on_stdin\": {on_stdin}, \"characters\": {characters}}}"))
+    show(&format!(
+        "{{\"on_stdin\": {on_stdin}, \"characters\": {characters}}}"
+    ))
 }
 
 fn show(text: &str) -> Answer {
     written("stdout", io::stdout().write_all(text.as_bytes()))
+}
+
+fn complain() -> Answer {
+    written(
+        "stderr",
+        io::stderr().write_all(parameter("text").as_bytes()),
+    )
 }
 
 fn not_utf8() -> Answer {
@@ -129,6 +142,13 @@ fn flood(stream: &mut impl Write) -> Answer {
         left -= piece.len();
     }
     Ok(())
+}
+
+/// Prints the same to standard output, once it was announced on standard error.
+fn flood_late() -> Answer {
+    complain()?;
+    thread::sleep(PAUSE);
+    flood(&mut io::stdout())
 }
 
 /// Writes `text` by a path as it is, by one below it, and where temporary files go, and reads it again.
@@ -180,6 +200,18 @@ fn change() -> Answer {
     list(&top)
 }
 
+/// Waits once both streams have said the text.
+fn sleep() -> Answer {
+    show(&parameter("text"))?;
+    written("stdout", io::stdout().flush())?;
+    written(
+        "stderr",
+        io::stderr().write_all(parameter("text").as_bytes()),
+    )?;
+    thread::sleep(SLEEP);
+    Ok(())
+}
+
 fn spin() -> Answer {
     let mut count = 0_u64;
     loop {
@@ -187,12 +219,11 @@ fn spin() -> Answer {
     }
 }
 
-/// Takes as much memory as `bytes` says, and writes to all of it.
+/// Takes as much memory as `bytes` says, in one piece, and writes to all of it.
 fn grow() -> Answer {
-    let bytes: usize = parameter("bytes").parse().unwrap_or(0);
-    let mut held = Vec::new();
-    while held.len() * GROW_BYTES < bytes {
-        held.push(black_box(vec![b'x'; GROW_BYTES]));
-    }
+    drop(black_box(vec![
+        b'x';
+        parameter("bytes").parse().unwrap_or(0)
+    ]));
     show("grown\n")
 }

@@ -7,7 +7,6 @@ import sys
 import time
 
 FLOOD_BYTES = 65536
-GROW_BYTES = 1 << 20
 
 
 def parameter(name):
@@ -50,6 +49,13 @@ def flood(stream):
         left -= stream.buffer.write(b"x" * min(left, FLOOD_BYTES))
 
 
+def flood_late():
+    sys.stderr.buffer.write(parameter("text").encode())
+    sys.stderr.flush()
+    time.sleep(1)
+    flood(sys.stdout)
+
+
 def scratch():
     write("beside.txt")
     copy("beside.txt")
@@ -81,10 +87,16 @@ def spin():
         pass
 
 
+def wait_long():
+    for stream in (sys.stdout, sys.stderr):
+        stream.buffer.write(parameter("text").encode())
+        stream.flush()
+    time.sleep(300)
+
+
 def grow():
-    held = []
-    while len(held) * GROW_BYTES < int(parameter("bytes")):
-        held.append(b"x" * GROW_BYTES + b"%d" % len(held))
+    held = b"x" * int(parameter("bytes"))
+    del held
     show("grown\n")
 
 
@@ -96,6 +108,7 @@ ACTS = {
     "not-utf8": not_utf8,
     "flood": lambda: flood(sys.stdout),
     "flood-stderr": lambda: flood(sys.stderr),
+    "flood-late": flood_late,
     "leave": lambda: write(os.environ["HOST_OUT"] + "/" + parameter("path")),
     "scratch": scratch,
     "installed": lambda: copy(parameter("_installdir") + "/conformance/files/greeting.txt"),
@@ -104,7 +117,7 @@ ACTS = {
     "list": lambda: names(parameter("path")),
     "write": lambda: write(parameter("path")),
     "change": change,
-    "sleep": lambda: time.sleep(300),
+    "sleep": wait_long,
     "spin": spin,
     "grow": grow,
     "abort": os.abort,

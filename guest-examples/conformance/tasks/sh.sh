@@ -34,12 +34,16 @@ secret() {
     esac
 }
 
+# Waits once both streams have said the text.
+wait_long() {
+    printf %s "$PT_text"
+    printf %s "$PT_text" >&2
+    sleep 300
+}
+
+# One block, which the reading fills.
 grow() {
-    held=0123456789abcdef
-    while [ ${#held} -lt "$PT_bytes" ]; do
-        held=$held$held
-    done
-    echo grown
+    dd if=/dev/zero of=/dev/null bs="$PT_bytes" count=1 status=none iflag=fullblock && echo grown
 }
 
 case ${PT_do-input} in
@@ -50,16 +54,17 @@ case ${PT_do-input} in
     not-utf8) printf 'a\377b' && printf 'c\377d' >&2 ;;
     flood) x ;;
     flood-stderr) x >&2 ;;
+    flood-late) printf %s "$PT_text" >&2 && sleep 1 && x ;;
     leave) printf %s "$PT_text" > "$HOST_OUT/$PT_path" ;;
     scratch) scratch ;;
     installed) cat "$PT__installdir/conformance/files/greeting.txt" ;;
     exists) if [ -e "$PT_path" ]; then echo yes; else echo no; fi ;;
     read) cat "$PT_path" ;;
-    list) ls "$PT_path" ;;
+    list) ls "$PT_path/" ;;
     # A redirection would be worded by the shell; tee gives the system's own word.
     write) printf %s "$PT_text" | tee "$PT_path" > /dev/null ;;
     change) change ;;
-    sleep) sleep 300 ;;
+    sleep) wait_long ;;
     spin) while :; do :; done ;;
     grow) grow ;;
     abort) kill -ABRT $$ ;;

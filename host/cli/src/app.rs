@@ -57,6 +57,8 @@ fn survive_size_limits() {
 
 fn start(arguments: &[OsString]) -> Exit {
     let arguments = &help_last(arguments);
+    // ORDER: before the environment, the settings or anything else is read: what it keeps must not find them in its memory.
+    let keeper = commands::run::keeper_for(arguments);
     let settings = match Settings::gather(Environment::of_process()) {
         Ok(settings) => settings,
         Err(failure) => {
@@ -72,7 +74,7 @@ fn start(arguments: &[OsString]) -> Exit {
     let printer = context.printer;
     let done = match commands::run::scan::scan(arguments) {
         // The options of a task are known only when its bundle has been opened.
-        Some(named) => commands::run::run(&context, arguments, &named),
+        Some(named) => commands::run::run(&context, arguments, &named, keeper),
         None => dispatch(&context, arguments),
     };
     match done {

@@ -13,5 +13,7 @@ mod usage;
 mod wording;
 
 fn main() -> std::process::ExitCode {
-    app::run(std::env::args_os().collect())
+    let arguments: Vec<_> = std::env::args_os().collect();
+    host_jail::keep_if_asked(&arguments, host_node::worker);
+    app::run(arguments)
 }

@@ -251,6 +251,14 @@ fn on_one_line(text: &str) -> String {
 /// Whether something could not be printed, such as on a full disk.
 static UNPRINTED: AtomicBool = AtomicBool::new(false);
 
+/// Whether a reader has closed its end of a pipe.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether a reader of ours has had enough.
+pub(crate) fn reader_is_gone() -> bool {
+    UNREAD.load(Ordering::Relaxed)
+}
+
 /// Whether everything was printed that should have been.
 pub(crate) fn all_printed() -> bool {
     !UNPRINTED.load(Ordering::Relaxed)
@@ -258,10 +266,12 @@ pub(crate) fn all_printed() -> bool {
 
 /// A closed pipe is a reader that has had enough, which is no failure of ours; everything else is remembered.
 fn write_whole(mut stream: impl Write, bytes: &[u8]) {
-    if let Err(error) = stream.write_all(bytes).and_then(|()| stream.flush())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        UNPRINTED.store(true, Ordering::Relaxed);
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            UNREAD.store(true, Ordering::Relaxed);
+        }
+        Err(_) => UNPRINTED.store(true, Ordering::Relaxed),
     }
 }
 

@@ -10,8 +10,10 @@ mod end;
 mod watch;
 
 use std::borrow::Cow;
+use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -127,6 +129,9 @@ pub struct Keeper {
     socket: OwnedFd,
 }
 
+/// What a keeper that was executed anew is called.
+const KEEPER: &CStr = c"host-keeper";
+
 const SAY_OUTPUT: u8 = b'o';
 const SAY_ENDED: u8 = b'e';
 const HEAR_GO: u8 = b'g';
@@ -138,6 +143,39 @@ const HEAR_CANCEL: u8 = b'c';
 /// # Errors
 /// [`StartError`] when it cannot be forked.
 pub fn start(by_root: bool, payload: Payload, guess: Guess) -> Result<Keeper, StartError> {
+    fork(|theirs| keep(by_root, payload, guess, theirs))
+}
+
+/// The same in a process that knows nothing of this one: it is executed anew, without an environment. For functions only,
+/// and for those that must not find in their memory what this process knows.
+///
+/// Whatever binary this is must call [`keep_if_asked`] before it does anything else.
+///
+/// # Errors
+/// [`StartError`] when it cannot be forked. That it cannot be executed shows when it is told what to do.
+pub fn start_afresh() -> Result<Keeper, StartError> {
+    fork(|theirs| {
+        if rustix::stdio::dup2_stdin(&theirs).is_ok() {
+            // One without a proc file system cannot be a keeper either.
+            let _ = sys::exec(c"/proc/self/exe", &[KEEPER], &[]);
+        }
+    })
+}
+
+/// Becomes a keeper if that is what this process was started for, by its arguments; returns if it was not.
+pub fn keep_if_asked(arguments: &[OsString], payload: Payload) {
+    let [name] = arguments else { return };
+    if name.as_bytes() != KEEPER.to_bytes() {
+        return;
+    }
+    let by_root = rustix::process::geteuid().is_root();
+    match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
+        Ok(parent) => keep(by_root, payload, Guess::Function, parent),
+        Err(_) => sys::leave(1),
+    }
+}
+
+fn fork(child: impl FnOnce(OwnedFd)) -> Result<Keeper, StartError> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(StartError::Threads { threads });
@@ -152,7 +190,8 @@ pub fn start(by_root: bool, payload: Payload, guess: Guess) -> Result<Keeper, St
     match sys::fork_in_quiet()? {
         Forked::Child => {
             drop(ours);
-            keep(by_root, payload, guess, theirs)
+            child(theirs);
+            sys::leave(1)
         }
         Forked::Parent(pid) => {
             // The id is the child's until it has been waited for, which nobody does before this.

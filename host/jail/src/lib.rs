@@ -37,7 +37,7 @@ mod tree;
 
 pub use keeper::{
     Call, Event, Guess, Inlets, Keeper, LAST_WORDS_BYTES_MAX, Outlets, Payload, StartError,
-    remove_left, start,
+    keep_if_asked, remove_left, start, start_afresh,
 };
 pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};

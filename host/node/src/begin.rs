@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use host_core::{Denial, Grant, Outcome, Record};
+use host_core::{Decision, Denial, Grant, Outcome, Record};
 use host_jail::{Keeper, Outlets, SetupError, SetupKind, StartError, Who};
 use host_store::{
     CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError, SpoolFile,
@@ -14,7 +14,7 @@ use host_store::{
 };
 use serde_json::{Map, json};
 
-use crate::draft::{Draft, Moment, ResultValue};
+use crate::draft::{Draft, Moment, ResultValue, Subject};
 use crate::ended::stopped_value;
 use crate::machine::{Machine, Starter, TakenIds, UserError};
 use crate::plan::Plan;
@@ -164,9 +164,18 @@ pub fn refuse(
     store: &Store,
     moment: &Moment,
 ) -> Result<Record<ResultValue>, JournalError> {
-    let mut draft = Draft::new(plan.subject(), None, moment);
+    record_refusal(plan.subject(), &plan.decision, store, moment)
+}
+
+pub(crate) fn record_refusal(
+    subject: Subject,
+    decision: &Decision,
+    store: &Store,
+    moment: &Moment,
+) -> Result<Record<ResultValue>, JournalError> {
+    let mut draft = Draft::new(subject, None, moment);
     let mut reasons = Vec::new();
-    if let host_core::Decision::Refused(refusal) = &plan.decision {
+    if let Decision::Refused(refusal) = decision {
         reasons.extend(refusal.denied.iter().map(ToString::to_string));
         draft.denials.extend(refusal.denied.iter().map(|denied| {
             Denial {
@@ -200,11 +209,21 @@ pub fn unstarted(
     reason: &str,
     hint: Option<&str>,
 ) -> Result<Finished, JournalError> {
-    let draft = Draft::new(plan.subject(), None, moment);
+    record_unstarted(plan.subject(), store, moment, reason, hint)
+}
+
+pub(crate) fn record_unstarted(
+    subject: Subject,
+    store: &Store,
+    moment: &Moment,
+    reason: &str,
+    hint: Option<&str>,
+) -> Result<Finished, JournalError> {
+    let draft = Draft::new(subject, None, moment);
     let outcome = Outcome::CouldNotStart {
         reason: reason.to_owned(),
     };
-    let value = stopped_value(&plan.task.name, &outcome);
+    let value = stopped_value(draft.task.as_ref(), &outcome);
     let record = draft.record(outcome, value, None);
     store
         .journal()

@@ -6,11 +6,11 @@
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use host_core::{Digest, LimitError, LimitName, LimitRequests, Limits};
+use host_core::{Digest, LimitError, LimitName, LimitRequests, Limits, Shown};
 use host_jail::{
-    Ending, Event, Guess, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError,
-    StartError,
+    Ending, Event, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError, StartError,
 };
 use host_store::{COMPILED_BYTES_MAX, CompiledKeyError, DiskError, Store};
 use host_wasm::{Artifact, End, Order, ProgramKind, Verdict};
@@ -22,17 +22,15 @@ use crate::begin::{BeginError, nobody};
 use crate::draft::Moment;
 use crate::machine::Machine;
 use crate::running::GROUPS_WAIT_MAX;
-use crate::work::worker;
 
 /// The longest WASI program, in bytes.
 pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
 /// What compiling may use up, whatever the program's own limits are, but never more than this machine gives any run.
-const LIMITS: [(&str, &str); 4] = [
-    ("wall", "2m"),
-    ("cpu", "4m"),
-    ("memory", "2GiB"),
-    ("output", "1GiB"),
-];
+const LIMITS: [(&str, &str); 3] = [("wall", "2m"), ("cpu", "4m"), ("memory", "2GiB")];
+/// The most machine code that is made of one program.
+const CODE_MAX: &str = "1GiB";
+/// How long beyond its wall limit a compiler's keeper may take before it is killed itself.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(15);
 /// How often whoever waits is asked whether to go on, in milliseconds.
 const ASK_EVERY_MS: i64 = 100;
 /// The most of a report that is read, in bytes.
@@ -73,6 +71,12 @@ pub enum CompileError {
     Failed {
         /// How.
         reason: String,
+    },
+    /// Nobody knows what became of the compiler.
+    #[error("the compiler was lost: {reason}")]
+    Lost {
+        /// How.
+        reason: &'static str,
     },
     /// Whoever waited did not want to any longer.
     #[error("compiling it was interrupted")]
@@ -116,6 +120,7 @@ impl CompileError {
         match self {
             Self::Unfit { .. } | Self::Limit { .. } | Self::Failed { .. } => true,
             Self::Interrupted
+            | Self::Lost { .. }
             | Self::Engine { .. }
             | Self::Limits(_)
             | Self::Key(_)
@@ -207,7 +212,8 @@ fn make(
         moment,
         ..
     } = *compiling;
-    let keeper = host_jail::start(machine.by_root(), worker, Guess::Function)?;
+    // ORDER: executed anew, since this process knows the cache's key, the input and more, and a copy of it would too.
+    let keeper = host_jail::start_afresh()?;
     let limits = limits(machine)?;
     let run = moment.compile_id();
     let recipe = JailRecipe {
@@ -229,31 +235,43 @@ fn make(
     };
     // ORDER: marked before anything else of it exists, so that whoever finds a piece of it finds the mark.
     let mark = store.mark_active(run)?;
-    let (stdout, stderr, report) = (store.nameless()?, store.nameless()?, store.nameless()?);
-    let outlets = Outlets {
-        stdout: stdout.try_clone()?.into(),
-        stderr: stderr.try_clone()?.into(),
-        report: report.try_clone()?.into(),
-        artifacts: None,
-        held: mark.share()?,
-        held_too: None,
-    };
-    keeper.prepare(&recipe, &Inlets::default(), &outlets)?;
-    keeper.go();
-    let is_wanted = wait(&keeper, goes_on);
-    let is_gone = keeper.end();
+    let made = (|| {
+        let (stdout, stderr, report) = (store.nameless()?, store.nameless()?, store.nameless()?);
+        let outlets = Outlets {
+            stdout: stdout.try_clone()?.into(),
+            stderr: stderr.into(),
+            report: report.try_clone()?.into(),
+            artifacts: None,
+            held: mark.share()?,
+            held_too: None,
+        };
+        keeper.prepare(&recipe, &Inlets::default(), &outlets)?;
+        keeper.go();
+        let patience = Duration::from_millis(limits.wall().ms()) + KEEPER_PATIENCE;
+        match wait(&keeper, patience, goes_on) {
+            Waited::Ended => Ok((stdout, report)),
+            Waited::Unwanted => Err(CompileError::Interrupted),
+            Waited::TooLong => Err(CompileError::Lost {
+                reason: "its keeper does not answer",
+            }),
+        }
+    })();
+    // ORDER: whatever came of it, nothing of it goes on.
+    let mut is_gone = keeper.end();
+    if !is_gone {
+        keeper.kill();
+        is_gone = keeper.wait();
+    }
     let groups = mark.notes().into_iter().map(PathBuf::from).collect();
     if host_jail::remove_left(machine.by_root(), &run, groups, GROUPS_WAIT_MAX) && is_gone {
         let _ = mark.done();
     }
-    if !is_wanted {
-        return Err(CompileError::Interrupted);
-    }
+    let (stdout, report) = made?;
     let report = read(report, REPORT_BYTES_MAX)?;
-    let report: Report = serde_json::from_slice(&report).map_err(|_| CompileError::Failed {
-        reason: "its keeper was killed".to_owned(),
+    let report: Report = serde_json::from_slice(&report).map_err(|_| CompileError::Lost {
+        reason: "its keeper was killed",
     })?;
-    judge(report, &limits)?;
+    judge(report, &limits, machine.by_root())?;
     Ok(read(stdout, COMPILED_BYTES_MAX)?)
 }
 
@@ -263,23 +281,43 @@ fn limits(machine: &Machine) -> Result<Limits, CompileError> {
         requests.set(name, value)?;
     }
     let own = Limits::default().with_defaults(&requests);
-    Ok(Limits::resolve(&own, &[], &machine.ceilings)?)
+    let mut limits = Limits::resolve(&own, &[], &machine.ceilings)?;
+    // What is written is machine code, and no output of a run.
+    let mut output = LimitRequests::default();
+    output.set(LimitName::Output.as_str(), CODE_MAX)?;
+    limits = limits.with_defaults(&output);
+    Ok(limits)
 }
 
-/// Waits until the compiler has ended; says whether that is what happened.
-fn wait(keeper: &Keeper, goes_on: &mut dyn FnMut() -> bool) -> bool {
+/// How waiting for the compiler came to an end.
+enum Waited {
+    Ended,
+    Unwanted,
+    TooLong,
+}
+
+/// Waits until the compiler has ended, but not longer than `patience`, or than somebody wants to.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the keeper is the clock of the compiler; this one is for when it does not answer"
+)]
+fn wait(keeper: &Keeper, patience: Duration, goes_on: &mut dyn FnMut() -> bool) -> Waited {
+    let since = Instant::now();
     loop {
         let mut polled = [PollFd::new(keeper, PollFlags::IN)];
-        let patience = Timespec {
+        let pause = Timespec {
             tv_sec: 0,
             tv_nsec: ASK_EVERY_MS * 1_000_000,
         };
-        let heard = rustix::event::poll(&mut polled, Some(&patience));
+        let heard = rustix::event::poll(&mut polled, Some(&pause));
         if heard.is_ok_and(|heard| heard > 0) && keeper.next() != Event::Output {
-            return true;
+            return Waited::Ended;
         }
         if !goes_on() {
-            return false;
+            return Waited::Unwanted;
+        }
+        if since.elapsed() >= patience {
+            return Waited::TooLong;
         }
     }
 }
@@ -291,33 +329,42 @@ fn read(mut file: std::fs::File, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {
-    let failed = |reason: String| Err(CompileError::Failed { reason });
+fn judge(report: Report, limits: &Limits, by_root: bool) -> Result<(), CompileError> {
+    let failed = |reason: String| {
+        // A compiler that was taken over says what it likes.
+        let reason = Shown(&reason).to_string();
+        Err(CompileError::Failed { reason })
+    };
+    let passed = |limit: LimitName| {
+        let value = limits.text(limit);
+        Err(CompileError::Limit { limit, value })
+    };
     match report.ending {
         Ending::Exited { code } => match Verdict::read(&report.last_words).map(|said| said.end) {
             Some(End::Exited { code: 0 }) => Ok(()),
-            Some(End::Unfit { reason, hint }) => Err(CompileError::Unfit { reason, hint }),
+            Some(End::Unfit { reason, hint }) => Err(CompileError::Unfit {
+                reason: Shown(&reason).to_string(),
+                hint: hint.map(|hint| Shown(&hint).to_string()),
+            }),
             Some(End::Broken { reason } | End::Trapped { reason } | End::Limit { reason, .. }) => {
                 failed(reason)
             }
             Some(End::Exited { .. }) | None => failed(format!("it ended with {code}")),
         },
-        Ending::Limit { name } => Err(CompileError::Limit {
-            limit: name,
-            value: limits.text(name),
-        }),
+        Ending::Limit { name } => passed(name),
         // Where no control group binds, the compiler hears itself that there is no more, and aborts.
-        Ending::Signalled { signal } if signal == ABORTED => Err(CompileError::Limit {
-            limit: LimitName::Memory,
-            value: limits.text(LimitName::Memory),
-        }),
+        Ending::Signalled { signal } if signal == SIGABRT && !by_root => passed(LimitName::Memory),
         Ending::Signalled { signal } => failed(format!("it was killed by signal {signal}")),
         Ending::NotStarted(error) => Err(CompileError::Jail(error)),
         Ending::Cancelled => Err(CompileError::Interrupted),
-        Ending::Unkillable => failed("a process of it does not die".to_owned()),
-        Ending::OutputLost { cause } => failed(format!("what it made could not be kept: {cause}")),
+        Ending::Unkillable => Err(CompileError::Lost {
+            reason: "a process of it does not die",
+        }),
+        Ending::OutputLost { .. } => Err(CompileError::Lost {
+            reason: "what it made could not be kept",
+        }),
     }
 }
 
-/// SIGABRT.
-const ABORTED: i32 = 6;
+/// The signal that a process ends itself by.
+const SIGABRT: i32 = 6;

@@ -1,6 +1,6 @@
 //! From what the keeper saw and what the task wrote to a record.
 
-use host_core::{Artifact, Outcome, StreamText, TaskName};
+use host_core::{Artifact, Outcome, Shown, StreamText, TaskName};
 use host_jail::{Ending, Report, SetupKind};
 use host_task::TaskResult;
 use host_wasm::{End, Verdict};
@@ -37,8 +37,8 @@ impl Ended {
                     .then(|| Value::Object(public.clone()).to_string().into_bytes());
                 (public, redacted)
             }
-            // What a program says is its own matter.
-            None => (ResultValue::new(), None),
+            // What a program says means nothing to us.
+            None => (text_value(&stdout), None),
         };
         let mut draft = draft.clone();
         if let Some(report) = &report {
@@ -116,25 +116,34 @@ fn outcome(report: Option<&Report>, verdict: Option<&Option<Verdict>>) -> Outcom
     }
 }
 
+/// What a worker says may come from a program that has broken out of the engine: none of it reaches a terminal as it is.
 fn said(end: &End) -> Outcome {
+    let shown = |reason: &String| Shown(reason).to_string();
     match end {
         End::Exited { code } => Outcome::Exited { code: *code },
         End::Trapped { reason } => Outcome::Trapped {
-            reason: reason.clone(),
+            reason: shown(reason),
         },
         End::Limit { name, .. } => Outcome::Limit { limit: *name },
         End::Unfit { reason, .. } => Outcome::CouldNotStart {
-            reason: reason.clone(),
+            reason: shown(reason),
         },
         End::Broken { reason } => Outcome::CouldNotStart {
-            reason: format!("the engine failed: {reason}"),
+            reason: format!("the engine failed: {}", shown(reason)),
         },
     }
 }
 
+/// What a program wrote, as a task's result would be that is plain text.
+fn text_value(stdout: &[u8]) -> ResultValue {
+    let text = String::from_utf8_lossy(stdout).into_owned();
+    ResultValue::from_iter([("_output".to_owned(), Value::String(text))])
+}
+
 /// The result of a task that was not started.
-pub(crate) fn stopped_value(task: &TaskName, outcome: &Outcome) -> ResultValue {
-    result(task, outcome, &[], &[]).public_value()
+pub(crate) fn stopped_value(task: Option<&TaskName>, outcome: &Outcome) -> ResultValue {
+    task.map(|task| result(task, outcome, &[], &[]).public_value())
+        .unwrap_or_default()
 }
 
 /// The result by the Puppet rules; a run that did not end by itself has an error of ours in it.

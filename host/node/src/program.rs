@@ -4,19 +4,25 @@ use std::os::fd::OwnedFd;
 
 use host_core::{
     Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denied, Digest,
-    Grant, LimitError, LimitRequests, Limits, Origin, Permits, Question, Refusal,
+    EnvName, Grant, LimitError, LimitRequests, Limits, Origin, Permits, Question, Record, Refusal,
 };
+use host_store::{JournalError, Store};
 use host_wasm::Preopen;
 use sha2::{Digest as _, Sha256};
 
+use crate::begin::{record_refusal, record_unstarted};
 use crate::compile::Compiled;
-use crate::draft::Subject;
+use crate::draft::{Moment, ResultValue, Subject};
 use crate::machine::Machine;
 use crate::plan::{RULE_ALLOW, unavailable};
+use crate::running::Finished;
 use crate::work::{ProgramInput, Work};
 
 /// The rule that stands for `--dir`.
 const RULE_DIR: &str = "--dir";
+
+/// The rule that stands for `--env NAME`.
+const RULE_ENV: &str = "--env";
 
 /// A directory of this machine that a program has under a name of its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +56,8 @@ pub struct ProgramRequest {
     pub environment: Vec<(String, String)>,
     /// Its directories.
     pub dirs: Vec<GuestDir>,
+    /// Variables of the caller's that it has as well.
+    pub passed: Vec<EnvName>,
     /// What else is permitted.
     pub allow: Vec<Capability>,
     /// Its limits.
@@ -97,9 +105,11 @@ pub fn plan_program<'r>(
         .allow
         .iter()
         .map(|allow| (allow.clone(), RULE_ALLOW));
+    let passed = request.passed.iter().cloned();
+    let passed = passed.map(|name| (Capability::Env(name), RULE_ENV));
     let mut permits = Permits::default();
     let (mut asks, mut impossible) = (Vec::new(), Vec::new());
-    for (capability, rule) in dirs.chain(allowed) {
+    for (capability, rule) in dirs.chain(passed).chain(allowed) {
         if let Some(reason) = unavailable(&capability, machine) {
             impossible.push(Denied {
                 question: Question::Capability(capability),
@@ -157,6 +167,32 @@ impl ProgramPlan<'_> {
         }
     }
 
+    /// Records that the run was refused, and returns the record.
+    ///
+    /// # Errors
+    /// When the refusal cannot be recorded.
+    pub fn refuse(
+        &self,
+        store: &Store,
+        moment: &Moment,
+    ) -> Result<Record<ResultValue>, JournalError> {
+        record_refusal(self.subject(), &self.decision, store, moment)
+    }
+
+    /// Records that the program could not be started by anyone, for a `reason` that it is to blame for.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub fn unstarted(
+        &self,
+        store: &Store,
+        moment: &Moment,
+        reason: &str,
+        hint: Option<&str>,
+    ) -> Result<Finished, JournalError> {
+        record_unstarted(self.subject(), store, moment, reason, hint)
+    }
+
     /// What is started: the program that was compiled, which reads its standard input from `stdin`.
     #[must_use]
     pub fn work(&self, compiled: Compiled, stdin: OwnedFd) -> Work {
@@ -166,12 +202,21 @@ impl ProgramPlan<'_> {
             name: dir.name.clone(),
             writable: dir.writable,
         });
+        // Values of variables are often secrets, and no digest is to be tried against guesses of them.
+        let names = request.environment.iter().map(|(name, _)| name);
+        let dirs = request.dirs.iter().map(|dir| &dir.name);
+        let lists: [Vec<&String>; 3] = [
+            request.arguments.iter().collect(),
+            names.collect(),
+            dirs.collect(),
+        ];
         let mut hasher = Sha256::new();
-        let variables = request.environment.iter();
-        let variables = variables.map(|(name, value)| format!("{name}={value}"));
-        for text in request.arguments.iter().cloned().chain(variables) {
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text);
+        for list in lists {
+            hasher.update((list.len() as u64).to_le_bytes());
+            for text in list {
+                hasher.update((text.len() as u64).to_le_bytes());
+                hasher.update(text);
+            }
         }
         let given = ProgramInput {
             arguments: request.arguments.clone(),

@@ -219,14 +219,23 @@ impl Work {
         }
         if is_task {
             order.environment = environment.to_vec();
+        } else {
+            // Of all others it has only what is named.
+            let granted = |name: &String| grant.env().any(|granted| granted.as_str() == name);
+            let named = environment.iter().filter(|(name, _)| granted(name));
+            order.environment.extend(named.cloned());
         }
         order.memory_bytes = grant.limits().memory().bytes();
+        order.call_bytes = host_wasm::call_bytes(order.memory_bytes);
         order.handles = grant.limits().files();
+        let (call_bytes, code_bytes) = (order.call_bytes, *code_bytes);
         // Plain text, numbers and lists: nothing that JSON could not hold.
         let order = serde_json::to_string(&Order::Run(order)).unwrap_or_default();
         Program::Function {
             order,
-            own_bytes: WORKER_BYTES.saturating_add(*code_bytes),
+            own_bytes: WORKER_BYTES
+                .saturating_add(call_bytes)
+                .saturating_add(code_bytes),
         }
     }
 
@@ -271,6 +280,7 @@ impl Executable {
                 environment: Vec::new(),
                 preopens,
                 memory_bytes: 0,
+                call_bytes: 0,
                 handles: 0,
                 streams_stdin: false,
             },

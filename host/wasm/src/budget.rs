@@ -43,6 +43,7 @@ impl Budget {
     }
 
     fn grow(&mut self, bytes: u64) -> Result<bool> {
+        self.last = 0;
         let wanted = self.used.saturating_add(bytes);
         if wanted > self.bytes_max {
             let reason = format!("it asked for {} MiB of memory in all", wanted.div_ceil(MIB));
@@ -71,6 +72,7 @@ impl ResourceLimiter for Budget {
     ) -> Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             // What the program has declared itself is no limit of ours.
+            self.last = 0;
             return Ok(false);
         }
         self.grow(desired.saturating_sub(current) as u64)
@@ -88,6 +90,7 @@ impl ResourceLimiter for Budget {
         maximum: Option<usize>,
     ) -> Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
+            self.last = 0;
             return Ok(false);
         }
         let elements = desired.saturating_sub(current) as u64;

@@ -8,6 +8,7 @@ use wasmtime::{Engine, Error, ExternType, Module, Result};
 use crate::artifact::{Artifact, ProgramKind};
 use crate::engine::engine;
 use crate::imports;
+use crate::run::{component_linker, module_linker};
 use crate::verdict::{End, Verdict};
 
 /// What every binary begins with.
@@ -109,7 +110,7 @@ fn compiled(engine: &Engine, kind: ProgramKind, program: &[u8]) -> Result<Vec<u8
     match kind {
         ProgramKind::Module => {
             let module = Module::from_binary(engine, program).map_err(damaged)?;
-            judge_module(&module)?;
+            judge_module(engine, &module)?;
             module.serialize().map_err(damaged)
         }
         ProgramKind::Component => {
@@ -133,11 +134,22 @@ fn explained(error: &Error) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-fn judge_module(module: &Module) -> Result<(), End> {
+/// What a program imports of what there is must fit too, to the last function and type.
+fn unlinked(error: Error) -> End {
+    unfit(format!(
+        "it imports what nothing here provides: {}",
+        error.root_cause()
+    ))
+}
+
+fn judge_module(engine: &Engine, module: &Module) -> Result<(), End> {
     let names = module.imports().map(|import| import.module());
     if let Some(unfit) = imports::judge(names) {
         return Err(unfit);
     }
+    module_linker(engine)
+        .and_then(|linker| linker.instantiate_pre(module))
+        .map_err(unlinked)?;
     match module.get_export("_start") {
         Some(ExternType::Func(start)) if start.params().len() + start.results().len() == 0 => {
             Ok(())
@@ -159,6 +171,9 @@ fn judge_component(engine: &Engine, component: &Component) -> Result<(), End> {
     if let Some(unfit) = imports::judge(names.iter().map(String::as_str)) {
         return Err(unfit);
     }
+    component_linker(engine)
+        .and_then(|linker| linker.instantiate_pre(component))
+        .map_err(unlinked)?;
     let exports = kind.exports(engine);
     let mut run = exports.filter(|(name, item)| {
         let is_run = *name == "wasi:cli/run" || name.starts_with("wasi:cli/run@0.2.");
@@ -231,6 +246,18 @@ mod tests {
         assert!(check(&program).contains("it imports `env`"));
         let program = wat(r#"(component (import "wasi:http/types@0.2.0" (instance)))"#);
         assert!(check(&program).contains("http.request"));
+        for text in [
+            r#"(module (import "wasi_snapshot_preview1" "no_such" (func)) (func (export "_start")))"#,
+            r#"(module (import "wasi_snapshot_preview1" "fd_close" (func)) (func (export "_start")))"#,
+            r#"(module (import "wasi:cli/stdin@0.2.0" "x" (func)) (func (export "_start")))"#,
+            r#"(component (import "wasi:sockets/zzz" (instance (export "f" (func)))))"#,
+        ] {
+            let reason = check(&wat(text));
+            assert!(
+                reason.starts_with("it imports what nothing"),
+                "{text}: {reason}"
+            );
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) fn engine() -> Result<Engine> {
         .max_wasm_stack(STACK_BYTES_MAX)
         .async_stack_size(STACK_BYTES_MAX + HOST_STACK_BYTES)
         .wasm_memory64(false)
+        // It takes a file in memory, which no limit of a process counts, and which the worker may not make.
+        .memory_init_cow(false)
         // Names of functions are enough to find a trap, and reading more of a stranger's debugging data is not worth it.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false);

@@ -21,6 +21,7 @@ const NAMED_MAX: usize = 5;
 /// Judges the modules or interfaces that a program imports from; nothing is wrong with those that are provided.
 pub(crate) fn judge<'n>(names: impl Iterator<Item = &'n str>) -> Option<End> {
     let mut foreign: Vec<&str> = names.filter(|name| !is_provided(name)).collect();
+    foreign.sort_unstable();
     foreign.dedup();
     let first = *foreign.first()?;
     let (why, hint) = explain(first);

@@ -17,6 +17,7 @@ pub mod verdict;
 mod budget;
 mod compile;
 mod engine;
+mod exit_code;
 mod imports;
 mod preopens;
 mod run;
@@ -33,6 +34,14 @@ pub use verdict::{End, Verdict};
 
 /// How much memory a worker needs for itself, beside its guest's and the machine code, in bytes.
 pub const WORKER_BYTES: u64 = 96 << 20;
+/// The most that one call may hand to the host, in bytes; a program with little memory may hand over a quarter of it.
+const CALL_BYTES_MAX: u64 = 128 << 20;
+
+/// How many bytes one call of a program may hand to the host whose limit `memory` is this.
+#[must_use]
+pub fn call_bytes(memory_bytes: u64) -> u64 {
+    (memory_bytes / 4).min(CALL_BYTES_MAX)
+}
 
 /// Does what `order` says and nothing else, and says how that ended; returns the exit code of the process.
 ///

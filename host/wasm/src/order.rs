@@ -27,6 +27,8 @@ pub struct RunOrder {
     pub preopens: Vec<Preopen>,
     /// How many bytes its memories and tables may have together.
     pub memory_bytes: u64,
+    /// How many bytes one of its calls may hand to the host, or have made there.
+    pub call_bytes: u64,
     /// How many handles it may have at one time: files, directories, streams and what it waits for.
     pub handles: u64,
     /// Whether standard input arrives bit by bit, and is a file otherwise.

@@ -16,15 +16,12 @@ use crate::artifact::ProgramKind;
 use crate::budget::{Budget, Passed};
 use crate::cache;
 use crate::engine::engine;
+use crate::exit_code;
 use crate::order::RunOrder;
 use crate::preopens;
 use crate::trailing_slash;
 use crate::verdict::{End, Verdict};
 
-/// How much one call may copy out of the guest, in bytes: paths, arguments and pieces of output.
-const CALL_BYTES_MAX: usize = 4 << 20;
-/// How many random bytes one call gives, at most.
-const RANDOM_BYTES_MAX: u64 = 1 << 20;
 /// How the engine words what it tells by words alone.
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 const RANDOM_TOO_MUCH: &str = "exceeds limit";
@@ -78,17 +75,34 @@ impl WasiView for ComponentGuest {
     }
 }
 
-async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<Verdict> {
-    let module: Module = cache::load_module(engine, code)?;
+/// What there is for modules to import.
+pub(crate) fn module_linker(engine: &Engine) -> Result<wasmtime::Linker<ModuleGuest>> {
     let mut linker = wasmtime::Linker::new(engine);
     p1::add_to_linker_async(&mut linker, |guest: &mut ModuleGuest| &mut guest.wasi)?;
     trailing_slash::for_modules(&mut linker)?;
+    exit_code::for_modules(&mut linker)?;
+    Ok(linker)
+}
+
+/// What there is for components to import. Sockets exist and reach nothing.
+pub(crate) fn component_linker(
+    engine: &Engine,
+) -> Result<wasmtime::component::Linker<ComponentGuest>> {
+    let mut linker = wasmtime::component::Linker::new(engine);
+    p2::add_to_linker_async(&mut linker)?;
+    trailing_slash::for_components(&mut linker)?;
+    Ok(linker)
+}
+
+async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<Verdict> {
+    let module: Module = cache::load_module(engine, code)?;
+    let linker = module_linker(engine)?;
     let mut wasi = context(order)?.build_p1();
     wasi.ctx().table.set_max_capacity(handles(order));
     let budget = Budget::new(order.memory_bytes);
     let mut store = Store::new(engine, ModuleGuest { wasi, budget });
     store.limiter(|guest| &mut guest.budget);
-    store.set_hostcall_fuel(CALL_BYTES_MAX);
+    store.set_hostcall_fuel(call_bytes(order));
     let called = async {
         let instance = linker.instantiate_async(&mut store, &module).await?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
@@ -105,9 +119,7 @@ async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<
 
 async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<Verdict> {
     let component: Component = cache::load_component(engine, &code)?;
-    let mut linker = wasmtime::component::Linker::new(engine);
-    p2::add_to_linker_async(&mut linker)?;
-    trailing_slash::for_components(&mut linker)?;
+    let linker = component_linker(engine)?;
     let mut table = ResourceTable::new();
     table.set_max_capacity(handles(order));
     let guest = ComponentGuest {
@@ -117,7 +129,7 @@ async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Resu
     };
     let mut store = Store::new(engine, guest);
     store.limiter(|guest| &mut guest.budget);
-    store.set_hostcall_fuel(CALL_BYTES_MAX);
+    store.set_hostcall_fuel(call_bytes(order));
     store.set_max_component_handles(handles(order));
     let called = async {
         let command = CommandPre::new(linker.instantiate_pre(&component)?)?;
@@ -135,11 +147,15 @@ async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Resu
     })
 }
 
+fn call_bytes(order: &RunOrder) -> usize {
+    usize::try_from(order.call_bytes).unwrap_or(usize::MAX)
+}
+
 fn handles(order: &RunOrder) -> usize {
     usize::try_from(order.handles).unwrap_or(usize::MAX)
 }
 
-/// The world of the guest, as far as both kinds share it. Sockets exist and reach nothing.
+/// The world of the guest, as far as both kinds share it.
 fn context(order: &RunOrder) -> Result<WasiCtxBuilder> {
     let mut builder = WasiCtxBuilder::new();
     builder
@@ -147,7 +163,7 @@ fn context(order: &RunOrder) -> Result<WasiCtxBuilder> {
         .allow_blocking_current_thread(true)
         .args(&order.arguments)
         .envs(&order.environment)
-        .max_random_size(RANDOM_BYTES_MAX);
+        .max_random_size(order.call_bytes);
     let own =
         |stream: &dyn AsFd| -> Result<File> { Ok(stream.as_fd().try_clone_to_owned()?.into()) };
     if order.streams_stdin {

@@ -89,7 +89,9 @@ impl Verdict {
     }
 }
 
+/// Leaves nothing in a reason that JSON or a terminal would write otherwise, and no more than fits.
 fn cut(reason: &mut String) {
+    *reason = host_core::Shown(reason).to_string();
     if reason.len() > REASON_BYTES_MAX {
         reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         reason.push_str(CUT);
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_read_as_it_was_said_and_always_fits() {
-        let long = "\u{1}ä".repeat(4_000);
+        let long = "\u{1}\\\u{202e}".repeat(4_000);
         for end in [
             End::Exited { code: -1 },
             End::Trapped { reason: long },

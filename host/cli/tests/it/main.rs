@@ -4,7 +4,8 @@
 //! starts there is followed by a look at the machine: nothing of a run may be left. All tests hold for root and for
 //! an ordinary user; where the two differ, both are asserted.
 //!
-//! `HOST_TEST_BIN` names another binary than the one that was built, `HOST_TEST_DATA` a copy of `host/cli/tests`.
+//! `HOST_TEST_BIN` names another binary than the one that was built, `HOST_TEST_DATA` a copy of `host/cli/tests`,
+//! `HOST_TEST_GUESTS` a copy of what `cargo xtask guests` has built.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests start programs, read files, clocks and the environment"
@@ -21,6 +22,7 @@ mod lab;
 
 mod attacks;
 mod bundles;
+mod conformance;
 mod errors;
 mod grants;
 mod input;
@@ -36,5 +38,7 @@ mod secrets;
 mod terminal;
 mod transcripts;
 mod walls;
+mod wasm;
+mod wasm_hostile;
 mod wording;
 mod words;

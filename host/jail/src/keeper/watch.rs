@@ -175,6 +175,17 @@ impl<'a> Run<'a> {
         self.ending.get_or_insert(ending);
     }
 
+    /// Kills for a reason that a task gave before it ended by itself: what it wrote may be read after it is gone.
+    fn overrule(&mut self, ending: Ending) {
+        if matches!(
+            self.ending,
+            Some(Ending::Exited { .. } | Ending::Signalled { .. })
+        ) {
+            self.ending = None;
+        }
+        self.kill(ending);
+    }
+
     fn kill(&mut self, ending: Ending) {
         self.end(ending);
         self.groups.kill();
@@ -204,11 +215,11 @@ impl<'a> Run<'a> {
                         SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
                     );
                 }
-                Ok(Moved::OverLimit) => self.kill(Ending::Limit {
+                Ok(Moved::OverLimit) => self.overrule(Ending::Limit {
                     name: LimitName::Output,
                 }),
                 Ok(Moved::Nothing | Moved::End) => {}
-                Err(cause) => self.kill(Ending::OutputLost {
+                Err(cause) => self.overrule(Ending::OutputLost {
                     cause: cause.to_string(),
                 }),
             }

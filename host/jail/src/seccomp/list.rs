@@ -206,7 +206,7 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
     let (socket, socketpair, clone) = match surface {
         Surface::Program => (SOCKET_INTERNET, SOCKETPAIR_CONNECTED, CLONE),
         Surface::ProgramWithSockets => (SOCKET_ALL, SOCKETPAIR_ALL, CLONE),
-        Surface::Function => (SOCKET_INTERNET, NO_FAMILY, CLONE_THREAD),
+        Surface::Function => (NO_FAMILY, NO_FAMILY, CLONE_THREAD),
     };
     let checked = [
         (libc::SYS_clone, clone),
@@ -241,12 +241,15 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         .map(|number| (*number, Verdict::Allow));
     let withheld: &[libc::c_long] = match surface {
         Surface::Program | Surface::ProgramWithSockets => &[],
-        Surface::Function => STARTING,
+        Surface::Function => WITHHELD_FROM_FUNCTIONS,
     };
     let all = checked
         .into_iter()
         .chain(CHECKED_HERE.iter().copied())
-        .chain(plain.filter(|(number, _)| !withheld.contains(number)));
+        .chain(plain.filter(|(number, _)| {
+            let starts = surface == Surface::Function && STARTING.contains(number);
+            !starts && !withheld.contains(number)
+        }));
     all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
         .collect()
 }
@@ -291,6 +294,27 @@ const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[];
+
+/// What a function that holds to its purpose never calls: memory that its limit does not count, and other ways to use up
+/// what the kernel has.
+const WITHHELD_FROM_FUNCTIONS: &[libc::c_long] = &[
+    libc::SYS_inotify_add_watch,
+    libc::SYS_inotify_init1,
+    libc::SYS_inotify_rm_watch,
+    libc::SYS_memfd_create,
+    libc::SYS_msgctl,
+    libc::SYS_msgget,
+    libc::SYS_msgrcv,
+    libc::SYS_msgsnd,
+    libc::SYS_semctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmdt,
+    libc::SYS_shmget,
+];
 
 /// What starts another process or another program.
 #[cfg(target_arch = "x86_64")]

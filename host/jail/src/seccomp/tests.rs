@@ -190,6 +190,9 @@ fn a_function_starts_threads_and_nothing_else() {
         (libc::SYS_execveat, vec![], "EPERM"),
         (libc::SYS_socket, vec![1, 1, 0], "EAFNOSUPPORT"),
         (libc::SYS_socketpair, vec![1, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_socket, vec![2, 1, 0], "EAFNOSUPPORT"),
+        (libc::SYS_memfd_create, vec![], "EPERM"),
+        (libc::SYS_shmget, vec![], "EPERM"),
         (libc::SYS_mprotect, vec![], "allowed"),
         (libc::SYS_openat, vec![0, 0, 0o100, 0o4755], "EPERM"),
     ] {

@@ -34,8 +34,13 @@ pub(super) fn announce(context: &Context, plan: &Plan<'_>, grant: &Grant, reques
     }
     unseen_paths(printer, plan, grant);
     if !plan.task.asks.is_stated && grant.iter().next().is_none() {
+        let seen = if plan.is_wasm() {
+            "nothing of this machine"
+        } else {
+            "the system's programs, a bare /etc and nothing else of this machine"
+        };
         printer.note(&format!(
-            "note: `{}` does not say what it needs; it sees the system's programs, a bare /etc and nothing else of this machine",
+            "note: `{}` does not say what it needs; it sees {seen}",
             plan.task.name
         ));
     }

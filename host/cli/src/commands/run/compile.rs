@@ -9,20 +9,8 @@ use crate::commands::patience::Waiting;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The machine code of a program that is called `name` on the command line.
-pub(super) fn compiled(
-    context: &Context,
-    signals: &Signals,
-    name: &str,
-    program: &[u8],
-    digest: &Digest,
-    compiling: &Compiling<'_>,
-) -> Result<Compiled, Failure> {
-    try_to_compile(context, signals, name, program, digest, compiling)?
-        .map_err(|error| unfit(name, &error))
-}
-
-/// The same, with what is wrong with the program itself apart from other failures.
+/// The machine code of a program that is called `name` on the command line, with what is wrong with the program itself
+/// apart from other failures.
 pub(crate) fn try_to_compile(
     context: &Context,
     signals: &Signals,
@@ -50,14 +38,5 @@ pub(crate) fn try_to_compile(
             Err(Failure::new(Exit::Machine, &error).within(format!("`{name}` cannot be compiled")))
         }
         compiled => Ok(compiled),
-    }
-}
-
-/// A program that cannot be run by anyone.
-pub(super) fn unfit(name: &str, error: &CompileError) -> Failure {
-    let failure = Failure::new(Exit::TaskFailed, error).within(format!("`{name}` cannot be run"));
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }

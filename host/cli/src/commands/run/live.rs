@@ -19,9 +19,11 @@ use crate::app::Context;
 use crate::clock::stopwatch;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{OutputMode, Printer};
+use crate::printer::{self, OutputMode, Printer};
 use crate::wording::reason;
 
+/// What a program ends by whose output nobody reads any more.
+pub(super) const SIGPIPE: u8 = 13;
 /// How long a run is silent before the spinner appears.
 const QUIET: Duration = Duration::from_millis(400);
 /// How often the spinner moves.
@@ -93,6 +95,12 @@ pub(super) fn follow(
                 .map_err(|error| unread(&error))?;
             if event != Event::Output {
                 break;
+            }
+            // As the program itself would end, were its reader's end of the pipe its own.
+            if shows == Shows::Bytes && printer::reader_is_gone() && interrupted.is_none() {
+                interrupted = Some(SIGPIPE);
+                running.cancel();
+                latest = latest.min(stopwatch() + KEEPER_PATIENCE);
             }
         }
         view.tick();

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
-use host_jail::{Guess, Keeper};
+use host_jail::{Guess, Keeper, StartError};
 use host_node::{
     BeginError, CompileError, Compiled, Compiling, Loaded, Machine, Moment, Plan, RunRequest,
     SealOptions, Work,
@@ -114,11 +114,12 @@ pub(crate) fn run(
     context: &Context,
     arguments: &[OsString],
     named: &scan::Named,
+    keeper: Option<Result<Keeper, StartError>>,
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
     there(named).map_err(|failure| of_program(arguments, failure))?;
     if program::is_program(&named.bundle) {
-        return program::run(context, arguments);
+        return program::run(context, arguments, kept(keeper)?);
     }
     let mut input = InputText::default();
     check_own_flags(context, arguments)?;
@@ -138,10 +139,8 @@ pub(crate) fn run(
         &mut input,
         [&bundle_again, &plainly],
     )?;
-    // ORDER: forked before there is much to copy; while it makes what every jail needs, the bundle is looked at.
-    let by_root = rustix::process::geteuid().is_root();
-    let keeper = host_jail::start(by_root, host_node::worker, guess(&named.bundle))
-        .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
+    // While it makes what every jail needs, the bundle is looked at.
+    let keeper = kept(keeper)?;
     let store = open_store(&context.settings.places)?;
     let loaded = load(context, &store, named)?;
     let named = &glance::settle(&loaded.module, arguments, named);
@@ -179,6 +178,26 @@ pub(crate) fn run(
         command_as_typed(arguments)
     };
     start(context, &store, keeper, &loaded, &request, &again, &plainly)
+}
+
+/// Forks the keeper of a run that the command line seems to ask for; none where it does not.
+pub(crate) fn keeper_for(arguments: &[OsString]) -> Option<Result<Keeper, StartError>> {
+    let named = scan::scan(arguments).filter(|named| !named.help && named.bundle.exists())?;
+    let by_root = rustix::process::geteuid().is_root();
+    let guess = if program::is_program(&named.bundle) {
+        Guess::Function
+    } else {
+        guess(&named.bundle)
+    };
+    Some(host_jail::start(by_root, host_node::worker, guess))
+}
+
+/// The keeper that was forked ahead.
+fn kept(keeper: Option<Result<Keeper, StartError>>) -> Result<Keeper, Failure> {
+    let by_root = rustix::process::geteuid().is_root();
+    let keeper =
+        keeper.unwrap_or_else(|| host_jail::start(by_root, host_node::worker, Guess::Program));
+    keeper.map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))
 }
 
 /// A failure before anything else, which has an exit code of its own where a WASI program is to be run as it is.

@@ -9,15 +9,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use host_core::{Decision, LimitName, Outcome, Shown};
-use host_jail::Guess;
+use host_core::{Capability, EnvName, LimitName, NameError, Outcome, Record, Shown};
+use host_jail::Keeper;
 use host_node::{
-    BeginError, Compiling, Finished, GuestDir, PROGRAM_BYTES_MAX, ProgramPlan, ProgramRequest,
+    CompileError, Compiling, Finished, GuestDir, Moment, PROGRAM_BYTES_MAX, ProgramPlan,
+    ProgramRequest, ResultValue,
 };
+use host_store::Store;
 use serde_json::json;
 
-use super::compile::compiled;
-use super::live::{Shows, Signals, follow};
+use super::compile::try_to_compile;
+use super::live::{SIGPIPE, Shows, Signals, follow};
 use super::pump;
 use super::summary::{self, Told};
 use super::{open_store, typed};
@@ -122,7 +124,11 @@ pub(super) fn is_program(path: &Path) -> bool {
 }
 
 /// Runs a program; any failure of ours has one exit code, so that all others are the program's.
-pub(super) fn run(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> {
+pub(super) fn run(
+    context: &Context,
+    arguments: &[OsString],
+    keeper: Keeper,
+) -> Result<Exit, Failure> {
     let matches = match ProgramCli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return app::explain(context, &error).map_err(not_run),
@@ -130,7 +136,7 @@ pub(super) fn run(context: &Context, arguments: &[OsString]) -> Result<Exit, Fai
     let typed = ProgramCli::from_arg_matches(&matches);
     let typed = typed.map_err(|error| Failure::new(Exit::NotRun, &error))?;
     let ProgramCommand::Run(typed) = typed.command;
-    start(context, &typed).map_err(not_run)
+    start(context, &typed, keeper).map_err(not_run)
 }
 
 /// A failure that is ours, and not the program's.
@@ -142,18 +148,18 @@ pub(super) fn not_run(failure: Failure) -> Failure {
     Failure { exit, ..failure }
 }
 
-fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
+fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit, Failure> {
     let program = read(&typed.program)?;
-    let request = request(context, typed, &program)?;
+    let request = request(typed, &program)?;
     let machine = context.settings.machine();
     let plan = host_node::plan_program(&request, &machine)
         .map_err(|error| Failure::new(Exit::NotRun, &error))?;
-    let grant = plan.grant().map_err(|_| refused(&plan))?;
-    // ORDER: forked before there is much to copy, and before there are threads.
-    let keeper = host_jail::start(machine.by_root(), host_node::worker, Guess::Function)
-        .map_err(|error| Failure::new(Exit::Machine, &BeginError::from(error)))?;
     let store = open_store(&context.settings.places)?;
     let moment = clock::moment()?;
+    let grant = match plan.grant() {
+        Ok(grant) => grant,
+        Err(_) => return refused(context, &plan, &store, &moment),
+    };
     let signals = Signals::listen()?;
     let compiling = Compiling {
         machine: &machine,
@@ -162,7 +168,7 @@ fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
         fresh_key: clock::random()?,
     };
     let shown = shown(&typed.program);
-    let compiled = compiled(
+    let compiled = try_to_compile(
         context,
         &signals,
         &shown,
@@ -170,6 +176,10 @@ fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
         &request.digest,
         &compiling,
     )?;
+    let compiled = match compiled {
+        Ok(compiled) => compiled,
+        Err(error) => return unfit(context, &plan, &store, &moment, &shown, &error),
+    };
     let (stdin, pumping) = pump::pipe().map_err(|error| Failure::new(Exit::Machine, &error))?;
     let work = plan.work(compiled, stdin);
     let running = host_node::begin(work, &grant, &machine, &store, &moment, keeper)
@@ -184,18 +194,14 @@ fn start(context: &Context, typed: &ProgramArgs) -> Result<Exit, Failure> {
         noop: false,
     };
     let finished = &followed.finished;
-    match context.printer.mode() {
-        OutputMode::Json => context.printer.json(&finished.record),
-        OutputMode::Jsonl => context
-            .printer
-            .json(&json!({"event": "record", "record": finished.record})),
-        OutputMode::Human => {
-            if !followed.ended_line && !ended_by_itself(finished) {
-                context.printer.note("");
-            }
-        }
+    if context.printer.mode() != OutputMode::Human {
+        print_record(context, &finished.record);
+    } else if !followed.ended_line && !ended_by_itself(finished) {
+        context.printer.note("");
     }
-    if !ended_by_itself(finished) && context.printer.mode() == OutputMode::Human {
+    // Whoever has had enough of its output wants to hear nothing of how it ended.
+    let is_unread = followed.interrupted == Some(SIGPIPE);
+    if !ended_by_itself(finished) && !is_unread && context.printer.mode() == OutputMode::Human {
         summary::failure(context, &told, finished, run);
     }
     Ok(exit(finished, followed.interrupted))
@@ -237,11 +243,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(program)
 }
 
-fn request(
-    context: &Context,
-    typed: &ProgramArgs,
-    program: &[u8],
-) -> Result<ProgramRequest, Failure> {
+fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failure> {
     let name = typed.program.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let arguments = typed.arguments.iter().map(|argument| {
@@ -251,32 +253,64 @@ fn request(
         })
     });
     let arguments = std::iter::once(Ok(name)).chain(arguments);
-    let variables = typed.env.iter().map(|text| variable(context, text));
+    let variables = typed.env.iter();
+    let (environment, passed): (Vec<_>, Vec<_>) = variables.partition(|text| text.contains('='));
     let dirs = dirs(&typed.dir)?;
     let allow = typed.allow.iter().map(|text| typed::capability(text));
+    let allow: Vec<Capability> = allow.collect::<Result<_, _>>()?;
+    if let Some(dir) = dirs
+        .iter()
+        .find(|dir| allow.iter().any(|capability| clashes(dir, capability)))
+    {
+        let message = format!("`{}` is the name of two places", Shown(&dir.name));
+        return Err(Failure::usage(message).hint(
+            "what --allow grants is found by its own path: give the directory of --dir another name",
+        ));
+    }
     Ok(ProgramRequest {
         digest: host_node::digest_of_program(program),
         arguments: arguments.collect::<Result<_, _>>()?,
-        environment: variables.collect::<Result<_, _>>()?,
+        environment: environment
+            .into_iter()
+            .map(|text| variable(text))
+            .collect::<Result<_, _>>()?,
+        passed: passed
+            .into_iter()
+            .map(|name| passed_variable(name))
+            .collect::<Result<_, _>>()?,
         dirs,
-        allow: allow.collect::<Result<_, _>>()?,
+        allow,
         limits: typed::limits(typed.timeout.as_deref(), &typed.limit)?,
     })
 }
 
-fn variable(context: &Context, text: &str) -> Result<(String, String), Failure> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Some(value.to_owned())),
-        None => (
-            text,
-            context.settings.environment.get(text).map(str::to_owned),
-        ),
-    };
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
     if name.is_empty() {
         return Err(Failure::usage("a variable has no name before `=`"));
     }
-    let unset = || Failure::usage(format!("the variable `{}` is not set here", Shown(name)));
-    Ok((name.to_owned(), value.ok_or_else(unset)?))
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A variable of the caller's, which is a grant like any other.
+fn passed_variable(name: &str) -> Result<EnvName, Failure> {
+    name.parse().map_err(|error: NameError| {
+        Failure::new(Exit::Usage, &error).within(format!(
+            "`{}` is no variable that can be passed on",
+            Shown(name)
+        ))
+    })
+}
+
+/// Whether a directory has the name that a granted path, or the directory of a granted file, is found by.
+fn clashes(dir: &GuestDir, capability: &Capability) -> bool {
+    let (Capability::FsRead(path) | Capability::FsWrite(path)) = capability else {
+        return false;
+    };
+    let path = Path::new(path.as_str());
+    let place = Path::new(dir.place.as_str());
+    let name = Path::new(&dir.name);
+    place != name && (name == path || Some(name) == path.parent())
 }
 
 fn dirs(texts: &[String]) -> Result<Vec<GuestDir>, Failure> {
@@ -295,7 +329,7 @@ fn dirs(texts: &[String]) -> Result<Vec<GuestDir>, Failure> {
 /// `HOST`, `HOST::GUEST` or `HOST::GUEST::ro`.
 fn dir(text: &str) -> Result<GuestDir, Failure> {
     let mut parts = text.split("::");
-    let host = parts.next().unwrap_or_default();
+    let host = parts.next().filter(|host| !host.is_empty()).unwrap_or(".");
     let guest = parts.next().unwrap_or(host);
     let writable = match (parts.next(), parts.next()) {
         (None, _) => true,
@@ -333,19 +367,60 @@ fn dir(text: &str) -> Result<GuestDir, Failure> {
     })
 }
 
-fn refused(plan: &ProgramPlan<'_>) -> Failure {
+/// Records the refusal and explains it.
+fn refused(
+    context: &Context,
+    plan: &ProgramPlan<'_>,
+    store: &Store,
+    moment: &Moment,
+) -> Result<Exit, Failure> {
+    let record = plan
+        .refuse(store, moment)
+        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+    if context.printer.mode() != OutputMode::Human {
+        print_record(context, &record);
+        return Ok(Exit::NotRun);
+    }
+    let lines = record
+        .denials
+        .iter()
+        .map(|denial| format!("{}   {}", Shown(&denial.capability), Shown(&denial.reason)));
     let failure = Failure::plain(
         Exit::NotRun,
         "the program asks for what no run can have here",
     );
-    let Decision::Refused(refusal) = &plan.decision else {
-        return failure;
-    };
-    let lines = refusal.denied.iter().map(|denied| {
-        let reason = denied.rules.first().map(String::as_str).unwrap_or_default();
-        format!("{}   {reason}", Shown(&denied.question.to_string()))
-    });
-    failure.details(lines.collect())
+    Err(failure.details(lines.collect()))
+}
+
+/// Records that the program cannot be run by anyone, and says why.
+fn unfit(
+    context: &Context,
+    plan: &ProgramPlan<'_>,
+    store: &Store,
+    moment: &Moment,
+    name: &str,
+    error: &CompileError,
+) -> Result<Exit, Failure> {
+    let finished = plan
+        .unstarted(store, moment, &error.to_string(), error.hint())
+        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+    if context.printer.mode() != OutputMode::Human {
+        print_record(context, &finished.record);
+        return Ok(Exit::NotRun);
+    }
+    let failure = Failure::new(Exit::NotRun, error).within(format!("`{name}` cannot be run"));
+    Err(match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
+}
+
+fn print_record(context: &Context, record: &Record<ResultValue>) {
+    let printer = context.printer;
+    match printer.mode() {
+        OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": record})),
+        OutputMode::Json | OutputMode::Human => printer.json(record),
+    }
 }
 
 #[cfg(test)]

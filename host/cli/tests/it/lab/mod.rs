@@ -28,6 +28,27 @@ pub(crate) fn data() -> PathBuf {
     std::env::var_os("HOST_TEST_DATA").map_or_else(here, PathBuf::from)
 }
 
+/// Where the guests lie that `cargo xtask guests` has built: each a module, or a bare program in `programs/`.
+#[track_caller]
+pub(crate) fn guests() -> PathBuf {
+    let built = || {
+        // The binary lies in the directory of its profile, below that of all builds.
+        let builds = Path::new(env!("CARGO_BIN_EXE_host")).ancestors().nth(2);
+        builds.unwrap().join("guests")
+    };
+    built_guests(std::env::var_os("HOST_TEST_GUESTS").map_or_else(built, PathBuf::from))
+}
+
+#[track_caller]
+fn built_guests(guests: PathBuf) -> PathBuf {
+    assert!(
+        guests.is_dir(),
+        "there is no `{}`: build the guests with `cargo xtask guests`",
+        guests.display()
+    );
+    guests
+}
+
 /// Whether the tests run as root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -203,4 +224,10 @@ impl Lab {
             assert!(!found, "`{}` holds `{text}`", file.display());
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "`cargo xtask guests`")]
+fn guests_that_were_not_built_are_asked_for() {
+    built_guests(Lab::new().root().join("guests"));
 }
