@@ -36,10 +36,10 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     if !printer::all_printed() {
         Printer::new(OutputMode::Human, true).note("error: not everything could be printed");
         // A result that did not reach its reader is not done.
-        let exit = if exit == Exit::Done {
-            Exit::Machine
-        } else {
-            exit
+        let exit = match exit {
+            Exit::Done => Exit::Machine,
+            Exit::Program(0) => Exit::NotRun,
+            exit => exit,
         };
         return ExitCode::from(exit.code());
     }

@@ -227,7 +227,7 @@ pub(crate) fn record_unstarted(
     let record = draft.record(outcome, value, None);
     store
         .journal()
-        .append(&json!({"event": "finished", "record": record}))?;
+        .append(&json!({"event": "unstarted", "record": record}))?;
     Ok(Finished {
         record,
         setup: Some(SetupError {

@@ -221,9 +221,12 @@ impl Work {
             order.environment = environment.to_vec();
         } else {
             // Of all others it has only what is named.
-            let granted = |name: &String| grant.env().any(|granted| granted.as_str() == name);
-            let named = environment.iter().filter(|(name, _)| granted(name));
-            order.environment.extend(named.cloned());
+            let has = |name: &str| order.environment.iter().any(|(known, _)| known == name);
+            let granted = |name: &str| grant.env().any(|granted| granted.as_str() == name);
+            let named = environment.iter();
+            let named = named.filter(|(name, _)| granted(name) && !has(name));
+            let named: Vec<_> = named.cloned().collect();
+            order.environment.extend(named);
         }
         order.memory_bytes = grant.limits().memory().bytes();
         order.call_bytes = host_wasm::call_bytes(order.memory_bytes);

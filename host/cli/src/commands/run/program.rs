@@ -3,6 +3,7 @@
 //! It is held by the walls and the limits of any run and recorded like one. Nothing is said beside what it says itself,
 //! unless it ends otherwise than by itself.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -106,14 +107,13 @@ struct ProgramArgs {
 
 /// Whether what is named to be run is a WASI program: by its name, or by how it begins.
 pub(super) fn is_program(path: &Path) -> bool {
-    // What is no file may not be opened just to look at it.
-    if path.is_dir() {
-        return false;
-    }
     let name = path.file_name().map(|name| name.to_string_lossy());
-    if name.is_some_and(|name| host_task::is_wasm_file(&name)) {
-        return true;
+    let is_named_so = name.is_some_and(|name| host_task::is_wasm_file(&name));
+    if is_named_so {
+        // A module may be called anything.
+        return !path.join("tasks").is_dir();
     }
+    // What is no file may not be opened just to look at it.
     if !path.is_file() {
         return false;
     }
@@ -253,8 +253,8 @@ fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failur
         })
     });
     let arguments = std::iter::once(Ok(name)).chain(arguments);
-    let variables = typed.env.iter();
-    let (environment, passed): (Vec<_>, Vec<_>) = variables.partition(|text| text.contains('='));
+    let named = typed.env.iter();
+    let (environment, passed): (Vec<_>, Vec<_>) = named.partition(|text| text.contains('='));
     let dirs = dirs(&typed.dir)?;
     let allow = typed.allow.iter().map(|text| typed::capability(text));
     let allow: Vec<Capability> = allow.collect::<Result<_, _>>()?;
@@ -270,10 +270,7 @@ fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failur
     Ok(ProgramRequest {
         digest: host_node::digest_of_program(program),
         arguments: arguments.collect::<Result<_, _>>()?,
-        environment: environment
-            .into_iter()
-            .map(|text| variable(text))
-            .collect::<Result<_, _>>()?,
+        environment: variables(&environment)?,
         passed: passed
             .into_iter()
             .map(|name| passed_variable(name))
@@ -282,6 +279,13 @@ fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failur
         allow,
         limits: typed::limits(typed.timeout.as_deref(), &typed.limit)?,
     })
+}
+
+/// Each variable once, with the value that was said last.
+fn variables(texts: &[&String]) -> Result<Vec<(String, String)>, Failure> {
+    let variables = texts.iter().map(|text| variable(text));
+    let last: BTreeMap<String, String> = variables.collect::<Result<_, _>>()?;
+    Ok(last.into_iter().collect())
 }
 
 fn variable(text: &str) -> Result<(String, String), Failure> {
@@ -329,7 +333,11 @@ fn dirs(texts: &[String]) -> Result<Vec<GuestDir>, Failure> {
 /// `HOST`, `HOST::GUEST` or `HOST::GUEST::ro`.
 fn dir(text: &str) -> Result<GuestDir, Failure> {
     let mut parts = text.split("::");
-    let host = parts.next().filter(|host| !host.is_empty()).unwrap_or(".");
+    let host = parts.next().unwrap_or_default();
+    if host.is_empty() {
+        let message = format!("`{}` names no directory of this machine", Shown(text));
+        return Err(Failure::usage(message).hint("write --dir HOST::GUEST, such as --dir .::/data"));
+    }
     let guest = parts.next().unwrap_or(host);
     let writable = match (parts.next(), parts.next()) {
         (None, _) => true,
