@@ -40,5 +40,6 @@ mod transcripts;
 mod walls;
 mod wasm;
 mod wasm_hostile;
+mod wasm_memory;
 mod wording;
 mod words;
