@@ -1,64 +1,99 @@
 //! `cargo xtask bench`: `host` against its peers on this machine, in rounds where each takes its turn.
 //!
 //! What is measured is whole programs, from start to end, as a caller sees them. Both sides do comparable work:
-//! a jail against a jail, a verified bundle against a digest of the same bytes.
+//! a jail against a jail, a verified bundle against a digest of the same bytes, compiled code against compiled code.
 
 mod arena;
 mod contest;
 
+mod bwrap;
+mod wasmtime;
+
+mod native;
+mod wasi;
+
+mod large;
+mod memory;
+mod sizes;
+
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use self::arena::Arena;
+use self::contest::Rounds;
+use self::wasmtime::Wasmtime;
 use crate::account::Account;
-use crate::bench::arena::Arena;
-use crate::bench::contest::{Contest, Entry};
-use crate::machine::{is_root, program};
+use crate::guests;
+use crate::machine::is_root;
 use crate::packages::{self, Tool};
 use crate::table;
 use crate::workspace::Workspace;
 
-/// The peers that Debian has.
-const PEERS: &[Tool] = &[Tool {
-    program: "bwrap",
-    package: "bubblewrap",
-}];
+const AS_ROOT: &str = "as root";
+const AS_USER: &str = "as an ordinary user";
 
-/// How a typical caller starts bubblewrap: a read-only system, everything unshared, dying with the caller.
-const BWRAP: &[&str] = &[
-    "--unshare-all",
-    "--die-with-parent",
-    "--new-session",
-    "--ro-bind",
-    "/usr",
-    "/usr",
-    "--symlink",
-    "usr/bin",
-    "/bin",
-    "--symlink",
-    "usr/lib",
-    "/lib",
-    "--symlink",
-    "usr/lib64",
-    "/lib64",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "--tmpfs",
-    "/tmp",
-];
+/// What the numbers mean that do not explain themselves.
+const LEGEND: &str = "\
+`takes`: the median of ours as a multiple of that peer's. For WASI programs the aims are 1.00 x of wasmtime with its
+cache, 0.60 x of it within bwrap, and then 1.00 x of wasmtime precompiled.
+`peak`: the most that was resident of one process, which is what the worker's is compared by. `share`: what is resident,
+and of what others have too its part. `own`: what of that has no file behind it, so what another one costs at least.";
 
 /// Measure host against its peers on this machine
 ///
 /// Builds with the profile that ships. As root it measures a second time as an ordinary user. Installs bubblewrap
-/// when it is missing.
+/// when it is missing, builds wasmtime into target/peers, once, in some 10 minutes, and programs in Go and JavaScript with
+/// compilers that it fetches into target/guests/.build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArguments {
     /// How often each program runs
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(30..=10_000))]
     rounds: u32,
+    /// Only these parts; all of them by default
+    #[arg(long, value_name = "PART", value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Measure this program, which is `host` of another build
+    #[arg(long, value_name = "FILE")]
+    host: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+enum Part {
+    /// Starting a shell task
+    Shell,
+    /// Verifying a bundle
+    Verify,
+    /// Starting a WASI program
+    Wasi,
+    /// The memory of a WASI program
+    Memory,
+    /// Compiling and running larger WASI programs
+    Sizes,
+}
+
+impl BenchArguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn wants_any(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|part| self.wants(*part))
+    }
+
+    /// The programs of others that are needed.
+    fn tools(&self) -> Vec<Tool> {
+        let mut tools = Vec::new();
+        if self.wants_any(&[Part::Shell, Part::Wasi]) {
+            tools.push(bwrap::TOOL);
+        }
+        if self.wants(Part::Sizes) {
+            tools.push(large::TOOL);
+        }
+        tools
+    }
 }
 
 /// Measures and prints.
@@ -67,87 +102,130 @@ pub(crate) struct BenchArguments {
 ///
 /// When something does not build, is missing and cannot be installed, or ends otherwise than it should.
 pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
-    packages::ensure(PEERS)?;
-    let host = workspace.build_host("dist")?;
-    let directory = workspace.fresh("bench")?;
-    println!("making the bundles");
-    let own = Arena::prepare(&host, &directory)?;
-    let mut rows = vec![
-        ["", "median", "p10", "host takes"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    packages::ensure(&arguments.tools())?;
+    let host = match &arguments.host {
+        Some(file) => std::path::absolute(file)?,
+        None => workspace.build_host("dist")?,
+    };
+    let larger = if arguments.wants(Part::Sizes) {
+        large::build(workspace)?
+    } else {
+        Vec::new()
+    };
+    let mut own = prepare(workspace, arguments, &host)?;
+    let who = if is_root() { AS_ROOT } else { AS_USER };
+    let mut rows = Vec::new();
+    measure(who, &own, arguments, &mut rows)?;
     if is_root() {
         let account = Account::stage()?;
         let other = own.copy_for(&account)?;
-        measure("as root", &own, arguments.rounds, &mut rows)?;
-        measure("as an ordinary user", &other, arguments.rounds, &mut rows)?;
-    } else {
-        measure("as an ordinary user", &own, arguments.rounds, &mut rows)?;
+        measure(AS_USER, &other, arguments, &mut rows)?;
+    }
+    if arguments.wants(Part::Sizes) {
+        rows.extend(sizes::measure(who, &mut own, &larger, arguments.rounds)?);
     }
     println!(
-        "\n{}, {} rounds each, interleaved\n",
-        machine_line()?,
-        arguments.rounds
+        "\n{}, {} rounds each, interleaved; {} of what compiles",
+        machine_line(arguments)?,
+        arguments.rounds,
+        sizes::COLD_ROUNDS
     );
     table::print(&rows);
-    println!("\n`host takes`: its median as a multiple of that peer's");
+    println!("\n{LEGEND}");
     Ok(())
 }
 
-fn measure(who: &str, arena: &Arena<'_>, rounds: u32, rows: &mut Vec<Vec<String>>) -> Result<()> {
-    for contest in [starting(arena), verifying(arena)] {
-        println!("measuring {who}: {}", contest.title);
-        rows.push(vec![String::new()]);
-        rows.push(vec![format!("{}, {who}", contest.title)]);
-        rows.extend(contest.run(rounds)?);
+/// Makes what is wanted of the things to measure with.
+fn prepare(
+    workspace: &Workspace,
+    arguments: &BenchArguments,
+    host: &Path,
+) -> Result<Arena<'static>> {
+    let mut arena = Arena::prepare(host, &workspace.fresh("bench")?)?;
+    println!("making the bundles");
+    if arguments.wants(Part::Shell) {
+        native::prepare_starting(&mut arena)?;
+    }
+    if arguments.wants(Part::Verify) {
+        native::prepare_verifying(&mut arena)?;
+    }
+    if arguments.wants_any(&[Part::Wasi, Part::Memory, Part::Sizes]) {
+        let module = guests::build_one(workspace, wasi::GUEST)?;
+        let wasmtime = wasmtime::build(workspace)?;
+        wasi::prepare(&mut arena, &module, &wasmtime)?;
+    }
+    Ok(arena)
+}
+
+fn measure(
+    who: &str,
+    arena: &Arena<'_>,
+    arguments: &BenchArguments,
+    rows: &mut Vec<Vec<String>>,
+) -> Result<()> {
+    let mut contests = Vec::new();
+    if arguments.wants(Part::Shell) {
+        contests.push(native::starting(arena));
+    }
+    if arguments.wants(Part::Verify) {
+        contests.push(native::verifying(arena));
+    }
+    if arguments.wants(Part::Wasi) {
+        let wasmtime = Wasmtime::prepare(arena)?;
+        contests.extend(
+            wasi::FORMS
+                .iter()
+                .map(|form| wasi::starting(arena, &wasmtime, form)),
+        );
+    }
+    for mut contest in contests {
+        contest.title = format!("{}, {who}", contest.title);
+        println!("measuring: {}", contest.title);
+        rows.push(Vec::new());
+        rows.extend(contest.run(Rounds::warm(arguments.rounds))?);
+    }
+    if arguments.wants(Part::Memory) {
+        let wasmtime = Wasmtime::prepare(arena)?;
+        for form in wasi::FORMS {
+            let title = format!("memory of a WASI program, {}, {who}", form.name);
+            println!("measuring: {title}");
+            rows.push(Vec::new());
+            rows.extend(memory::measure(title, arena, &wasmtime, form)?);
+        }
     }
     Ok(())
 }
 
-/// A shell task that does nothing.
-fn starting(arena: &Arena<'_>) -> Contest {
-    let script = arena.path(arena::TRUE_SCRIPT);
-    let mut bwrap = program("bwrap");
-    bwrap
-        .args(BWRAP)
-        .arg("--ro-bind")
-        .arg(&script)
-        .args(["/task.sh", "/task.sh"]);
-    let mut run = arena.host();
-    run.arg("run").arg(arena.path(arena::TRUE_BUNDLE));
-    Contest {
-        title: "start a shell task",
-        host: Entry::new("host run true.tar", run),
-        peers: vec![
-            Entry::new("/bin/true", arena.peer(program("/bin/true"))),
-            Entry::new("true.sh", arena.peer(program(&script))),
-            Entry::new("bwrap .. true.sh", arena.peer(bwrap)),
-        ],
-    }
-}
-
-/// 100 MiB of a bundle against as many bytes of a file.
-fn verifying(arena: &Arena<'_>) -> Contest {
-    let bundle = arena.path(arena::BIG_BUNDLE);
-    let mut sum = program("sha256sum");
-    sum.arg(&bundle);
-    let mut verify = arena.host();
-    verify.args(["bundle", "verify"]).arg(&bundle);
-    Contest {
-        title: "verify a bundle of 100 MiB",
-        host: Entry::new("host bundle verify big.tar", verify),
-        peers: vec![Entry::new("sha256sum big.tar", arena.peer(sum))],
-    }
-}
-
-/// The machine in one line.
-fn machine_line() -> Result<String> {
+/// The machine, and what was measured there, in one line.
+fn machine_line(arguments: &BenchArguments) -> Result<String> {
     let release = Path::new("/proc/sys/kernel/osrelease");
     let kernel = std::fs::read_to_string(release).with_context(|| release.display().to_string())?;
     let cores = std::thread::available_parallelism().map_or(0, NonZero::get);
-    Ok(format!(
-        "kernel {}, {cores} cores, profile dist",
-        kernel.trim()
-    ))
+    let build = arguments.host.as_ref().map_or_else(
+        || "profile dist".to_owned(),
+        |file| file.display().to_string(),
+    );
+    Ok(format!("kernel {}, {cores} cores, {build}", kernel.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BenchArguments, Part};
+
+    #[test]
+    fn only_what_is_measured_is_needed() {
+        let tools = |only: &[Part]| {
+            let arguments = BenchArguments {
+                rounds: 30,
+                only: only.to_vec(),
+                host: None,
+            };
+            let tools = arguments.tools();
+            tools.iter().map(|tool| tool.package).collect::<Vec<_>>()
+        };
+        assert_eq!(tools(&[]), ["bubblewrap", "python3-venv"]);
+        assert_eq!(tools(&[Part::Verify, Part::Wasi]), ["bubblewrap"]);
+        assert_eq!(tools(&[Part::Sizes]), ["python3-venv"]);
+        assert!(tools(&[Part::Memory]).is_empty());
+    }
 }

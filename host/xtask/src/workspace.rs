@@ -82,13 +82,22 @@ impl Workspace {
     /// When the disk does not allow it.
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let directory = self.target.join(name);
-        let made = if directory.exists() {
-            std::fs::remove_dir_all(&directory)
-        } else {
-            Ok(())
-        };
-        made.and_then(|()| std::fs::create_dir_all(&directory))
-            .with_context(|| format!("{}", directory.display()))?;
+        remove_tree(&directory)?;
+        std::fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
         Ok(directory)
+    }
+}
+
+/// Removes a tree, if it is there.
+///
+/// # Errors
+///
+/// When it cannot be removed.
+pub(crate) fn remove_tree(tree: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(tree) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", tree.display()))
+        }
+        _ => Ok(()),
     }
 }

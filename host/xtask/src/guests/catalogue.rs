@@ -122,6 +122,21 @@ pub(crate) const GUESTS: &[Guest] = &[
         ],
     },
     Guest {
+        name: "nothing",
+        programs: &[
+            Program {
+                source: Source::Package { target: P1 },
+                shape: Shape::Module,
+                places: &["nothing/tasks/p1.wasm"],
+            },
+            Program {
+                source: Source::Package { target: P2 },
+                shape: Shape::Component,
+                places: &["nothing/tasks/p2.wasm"],
+            },
+        ],
+    },
+    Guest {
         name: "jaq",
         programs: &[Program {
             source: Source::Crate {
