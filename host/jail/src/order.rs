@@ -26,7 +26,8 @@ use crate::streams;
 const SAY_ORDER: [u8; 1] = *b"o";
 /// What stands behind it for each descriptor that is sometimes there, when it is.
 const THERE: u8 = b'+';
-const WORD_BYTES: usize = 5;
+/// How many descriptors are sometimes there.
+const SOMETIMES: usize = 4;
 /// The recipe, the outlets and the inlets.
 const DESCRIPTORS_MAX: usize = 9;
 
@@ -61,7 +62,7 @@ pub(crate) fn send(
         &outlets.report,
         &outlets.held,
     ];
-    let sometimes = [
+    let sometimes: [_; SOMETIMES] = [
         &outlets.artifacts,
         &outlets.held_too,
         &inlets.stdin,
@@ -86,14 +87,14 @@ pub(crate) fn hear(socket: &OwnedFd) -> Option<Order> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut word = [0; SAY_ORDER.len()];
-    let mut there = [0; 4];
+    let mut there = [0; SOMETIMES];
     loop {
         let mut slices = [IoSliceMut::new(&mut word), IoSliceMut::new(&mut there)];
         let heard =
             rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC);
         match heard {
             Err(Errno::INTR) => {}
-            Ok(heard) if heard.bytes == WORD_BYTES && word == SAY_ORDER => break,
+            Ok(heard) if heard.bytes == word.len() + SOMETIMES && word == SAY_ORDER => break,
             Ok(_) | Err(_) => return None,
         }
     }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use host_core::{Decision, Denial, Grant, Outcome, Record};
 use host_jail::{Keeper, Outlets, SetupError, SetupKind, StartError, Who};
 use host_store::{
-    CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError, SpoolFile,
-    Store, UidError,
+    ActiveRun, CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError,
+    RunSpool, SpoolFile, Store, UidError,
 };
 use serde_json::{Map, json};
 
@@ -101,26 +101,7 @@ pub fn begin<'s>(
         }
     };
     let started = (|| {
-        let stdout = spool.create_file(SpoolFile::Stdout)?;
-        let stderr = spool.create_file(SpoolFile::Stderr)?;
-        let report = spool.create_file(SpoolFile::Report)?;
-        let artifacts = spool.create_artifacts()?;
-        let live = [
-            Tail {
-                file: spool.open_file(SpoolFile::Stdout)?,
-            },
-            Tail {
-                file: spool.open_file(SpoolFile::Stderr)?,
-            },
-        ];
-        let outlets = Outlets {
-            stdout: stdout.into(),
-            stderr: stderr.into(),
-            report: report.into(),
-            artifacts: Some(OwnedFd::from(artifacts)),
-            held: mark.share()?,
-            held_too: exclusive.as_ref().map(Exclusive::share).transpose()?,
-        };
+        let (outlets, live) = outlets(&spool, &mark, exclusive.as_ref())?;
         // The jail is made while the disk takes the intent; the program waits for both.
         keeper.prepare(&recipe, inlets, &outlets)?;
         journal.append(&draft.intended(*noop, input_digest, &recipe))?;
@@ -153,6 +134,29 @@ pub fn begin<'s>(
             Err(error)
         }
     }
+}
+
+/// The files of a run, for its keeper to fill and for us to read meanwhile.
+fn outlets(
+    spool: &RunSpool,
+    mark: &ActiveRun,
+    exclusive: Option<&Exclusive>,
+) -> Result<(Outlets, [Tail; 2]), BeginError> {
+    let outlets = Outlets {
+        stdout: spool.create_file(SpoolFile::Stdout)?.into(),
+        stderr: spool.create_file(SpoolFile::Stderr)?.into(),
+        report: spool.create_file(SpoolFile::Report)?.into(),
+        artifacts: Some(OwnedFd::from(spool.create_artifacts()?)),
+        held: mark.share()?,
+        held_too: exclusive.map(Exclusive::share).transpose()?,
+    };
+    let tail = |file| -> Result<Tail, BeginError> {
+        Ok(Tail {
+            file: spool.open_file(file)?,
+        })
+    };
+    let live = [tail(SpoolFile::Stdout)?, tail(SpoolFile::Stderr)?];
+    Ok((outlets, live))
 }
 
 /// Records that the run of `plan` was refused, and returns the record.

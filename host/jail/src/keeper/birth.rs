@@ -151,14 +151,7 @@ fn give_birth(
         Some(stdin) => stdin,
         None => input(&recipe.stdin).step("prepare standard input")?,
     };
-    if recipe.who.by_root() {
-        // `echo > /dev/stderr` opens the pipe anew, which only its owner may.
-        let (uid, gid) = recipe.who.outside();
-        for end in [&stdout_end, &stderr_end] {
-            let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-            rustix::fs::fchown(end, owner.0, owner.1).step("give the pipes to the task")?;
-        }
-    }
+    give_to_task(recipe, [&stdout_end, &stderr_end])?;
     let filters = Filters {
         task: seccomp::program(surface(recipe)),
         init: seccomp::program_of_init(),
@@ -205,6 +198,19 @@ fn give_birth(
             })
         }
     }
+}
+
+/// `echo > /dev/stderr` opens the pipe anew, which only its owner may.
+fn give_to_task(recipe: &JailRecipe, pipes: [&OwnedFd; 2]) -> Result<(), SetupError> {
+    if !recipe.who.by_root() {
+        return Ok(());
+    }
+    let (uid, gid) = recipe.who.outside();
+    let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    for pipe in pipes {
+        rustix::fs::fchown(pipe, uid, gid).step("give the pipes to the task")?;
+    }
+    Ok(())
 }
 
 fn end_at_once(init: &Cloned) {

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use host_core::{Capability, EnvName, LimitName, NameError, Outcome, Record, Shown};
+use host_core::{Capability, EnvName, LimitName, NameError, Outcome, Record, RunId, Shown};
 use host_jail::Keeper;
 use host_node::{
     CompileError, Compiling, Finished, GuestDir, Moment, PROGRAM_BYTES_MAX, ProgramPlan,
@@ -20,7 +20,7 @@ use host_store::Store;
 use serde_json::json;
 
 use super::compile::try_to_compile;
-use super::live::{SIGPIPE, Shows, Signals, follow};
+use super::live::{Followed, SIGPIPE, Shows, Signals, follow};
 use super::pump;
 use super::summary::{self, Told};
 use super::{open_store, typed};
@@ -187,24 +187,30 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
     let run = running.run();
     pumping.begin();
     let followed = follow(context, running, &signals, &shown, Shows::Bytes)?;
+    end(context, &plan, &shown, &followed, run);
+    Ok(exit(&followed.finished, followed.interrupted))
+}
+
+/// Says how the program ended, where that is to be said.
+fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followed, run: RunId) {
+    let finished = &followed.finished;
+    if context.printer.mode() != OutputMode::Human {
+        return print_record(context, &finished.record);
+    }
+    // Whoever has had enough of its output wants to hear nothing of how it ended.
+    if ended_by_itself(finished) || followed.interrupted == Some(SIGPIPE) {
+        return;
+    }
+    if !followed.ended_line {
+        context.printer.note("");
+    }
     let told = Told {
-        name: &shown,
+        name,
         limits: &plan.limits,
         kind: "wasm",
         noop: false,
     };
-    let finished = &followed.finished;
-    if context.printer.mode() != OutputMode::Human {
-        print_record(context, &finished.record);
-    } else if !followed.ended_line && !ended_by_itself(finished) {
-        context.printer.note("");
-    }
-    // Whoever has had enough of its output wants to hear nothing of how it ended.
-    let is_unread = followed.interrupted == Some(SIGPIPE);
-    if !ended_by_itself(finished) && !is_unread && context.printer.mode() == OutputMode::Human {
-        summary::failure(context, &told, finished, run);
-    }
-    Ok(exit(finished, followed.interrupted))
+    summary::failure(context, &told, finished, run);
 }
 
 fn ended_by_itself(finished: &Finished) -> bool {
