@@ -89,7 +89,7 @@ fn kind_of(program: &[u8]) -> Result<ProgramKind, End> {
         return Err(if program.is_empty() {
             unfit("it is empty")
         } else {
-            unfit("it is not WebAssembly: it does not begin with `\\0asm`")
+            unfit("it is not WebAssembly: it does not begin with `asm` behind a zero byte")
         });
     };
     if version.starts_with(VERSION_OF_MODULES) {

@@ -89,11 +89,19 @@ impl Verdict {
     }
 }
 
-/// Leaves nothing in a reason that JSON or a terminal would write otherwise, and no more than fits.
+/// Leaves no more of a reason than fits, by what JSON makes of it: six bytes of a control character.
 fn cut(reason: &mut String) {
-    *reason = host_core::Shown(reason).to_string();
-    if reason.len() > REASON_BYTES_MAX {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    let mut written = 0;
+    let end = reason.char_indices().find(|(_, letter)| {
+        written += match letter {
+            '\0'..='\u{1f}' | '\u{7f}' => 6,
+            '"' | '\\' => 2,
+            other => other.len_utf8(),
+        };
+        written > REASON_BYTES_MAX
+    });
+    if let Some((end, _)) = end {
+        reason.truncate(end);
         reason.push_str(CUT);
     }
 }

@@ -19,7 +19,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;
 
-use crate::lab::{Lab, guests};
+use crate::lab::{Lab, Ran, guests};
 
 /// The guests whose compiling takes long enough to be done once for all tests.
 const LARGE: [&str; 2] = ["misbehave-p1", "misbehave-p2"];
@@ -77,6 +77,30 @@ fn compile_once() -> Vec<Kept> {
 pub(crate) fn wat(lab: &Lab, name: &str, text: &str) -> String {
     let binary = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     lab.write(&format!("{name}.wasm"), binary)
+}
+
+/// Runs `host` on what nobody can start, and looks at what it left.
+///
+/// Such a run is on record in one line, without an intent: nothing was about to be started.
+#[track_caller]
+pub(crate) fn unstarted(lab: &Lab, arguments: &[&str]) -> Ran {
+    let before = lab.journal().len();
+    let ran = lab.host(arguments).start().end_unsettled();
+    let journal = lab.journal();
+    assert_eq!(journal.len(), before + 1, "{journal:#?}\n{}", ran.stderr);
+    let (event, record) = (&journal[before]["event"], &journal[before]["record"]);
+    let seen = (event, &record["outcome"]["kind"], &record["status"]);
+    assert_eq!(
+        seen,
+        (
+            &"unstarted".into(),
+            &"could-not-start".into(),
+            &"failure".into()
+        )
+    );
+    let run = record["run"].as_str().unwrap();
+    assert!(!lab.spool(run).exists(), "what never ran has a spool");
+    ran
 }
 
 /// Settings of a lab's own.

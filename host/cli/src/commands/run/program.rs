@@ -220,8 +220,11 @@ fn ended_by_itself(finished: &Finished) -> bool {
 /// How `host` ends: as the program did.
 fn exit(finished: &Finished, interrupted: Option<u8>) -> Exit {
     match &finished.record.outcome {
-        // What is cut off is what the exit code of a process does not hold.
-        Outcome::Exited { code } => Exit::Program(code.to_le_bytes()[0]),
+        // What is cut off is what the exit code of a process does not hold; what is left of a failure is none the less one.
+        Outcome::Exited { code } => Exit::Program(match code.to_le_bytes()[0] {
+            0 if *code != 0 => u8::MAX,
+            held => held,
+        }),
         Outcome::Signalled { signal } => Exit::Program((SIGNALLED + signal).to_le_bytes()[0]),
         Outcome::Trapped { .. } => Exit::Program(EXIT_TRAPPED),
         Outcome::Limit {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{lab, program, wat};
+use super::{lab, program, unstarted, wat};
 use crate::lab::Lab;
 
 const HELLO: &str = r#"(module
@@ -226,7 +226,7 @@ fn what_cannot_be_compiled_is_not_kept() {
     let lab = Lab::new();
     let path = wat(&lab, "library", "(module)");
     for _ in 0..2 {
-        lab.run(&["run", &path]).exits(125);
+        unstarted(&lab, &["run", &path]).exits(125);
     }
     assert!(lab.files("home/cache/compiled").is_empty());
 }

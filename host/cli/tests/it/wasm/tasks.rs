@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{BOTH, lab, program, wat};
+use super::{BOTH, lab, program, unstarted, wat};
 use crate::lab::{Lab, ModuleDraft, is_root};
 
 const SHELL: &str = "#!/bin/sh\necho shell\n";
@@ -77,13 +77,9 @@ fn damaged(lab: &Lab) -> ModuleDraft {
 fn a_damaged_program_of_a_task_is_on_record_as_not_started() {
     let lab = Lab::new();
     let module = damaged(&lab).build();
-    let live = lab.host(&["--output", "json", "run", &module]).start();
-    // It never had an intent, so that the journal has its end alone.
-    let record = live.end_unsettled().exits(1).record();
-    assert_eq!(
-        (&record["status"], &record["outcome"]["kind"]),
-        (&json!("failure"), &json!("could-not-start"))
-    );
+    let ran = unstarted(&lab, &["--output", "json", "run", &module]).exits(1);
+    let record = ran.record();
+    assert_eq!(record, lab.journal()[0]["record"]);
     let reason = record["outcome"]["reason"].as_str().unwrap();
     assert!(
         reason.contains("`init.wasm`") && reason.contains("cannot be compiled"),
@@ -91,7 +87,6 @@ fn a_damaged_program_of_a_task_is_on_record_as_not_started() {
     );
     assert_eq!(record["value"]["_error"]["kind"], "host/could-not-start");
     assert_eq!(record["task"], "demo");
-    assert_eq!(lab.events(), ["finished"]);
     assert!(lab.files("home/cache/compiled").is_empty() && lab.spooled().is_empty());
 }
 
@@ -99,8 +94,8 @@ fn a_damaged_program_of_a_task_is_on_record_as_not_started() {
 fn a_damaged_program_of_a_task_is_one_clear_error() {
     let lab = Lab::new();
     let module = damaged(&lab).build();
-    let ran = lab.host(&["run", &module]).start().end_unsettled().exits(1);
-    let ran = ran
+    let ran = unstarted(&lab, &["run", &module])
+        .exits(1)
         .says(&["`init.wasm`", "cannot be compiled", "offset"])
         .never_says("panicked");
     assert_eq!(
@@ -119,9 +114,8 @@ fn what_is_called_a_program_and_is_none_is_not_started_as_a_script() {
         .module("demo")
         .task("init.wasm", SHELL, json!({}))
         .build();
-    let ran = lab.host(&["run", &module]).start().end_unsettled();
-    let ran = ran.exits(1).says(&["does not begin with `\\0asm`"]);
-    assert_eq!(ran.text(), "");
+    let ran = unstarted(&lab, &["run", &module]).exits(1);
+    assert_eq!(ran.says(&["it is not WebAssembly"]).text(), "");
 }
 
 #[test]
@@ -168,13 +162,10 @@ fn machine_code_in_a_bundle_is_no_program() {
             .module("demo")
             .file("tasks/init.wasm", &code[skipped..])
             .build();
-        let ran = lab.host(&["run", &module]).start().end_swept_later();
-        ran.exits(1).says(&["it does not begin with `\\0asm`"]);
+        let ran = unstarted(&lab, &["run", &module]).exits(1);
+        ran.says(&["it is not WebAssembly"]);
         let bare = lab.write("bare.wasm", &code[skipped..]);
-        lab.host(&["run", &bare])
-            .start()
-            .end_swept_later()
-            .exits(125);
+        unstarted(&lab, &["run", &bare]).exits(125);
     }
 }
 
