@@ -174,3 +174,23 @@ fn an_unfinished_line_is_ended_where_it_would_be_shared() {
     let lines = screen(&shown(&lab, &["run", &module]).text());
     assert!(lines.iter().any(|line| line == "unfinished"), "{lines:?}");
 }
+
+/// A program of five megabytes, so that compiling it takes longer than a second.
+#[test]
+fn compiling_that_takes_long_is_told_of_once_and_can_be_interrupted() {
+    let lab = Lab::new();
+    let program = crate::lab::guests().join("programs/bomb-function.wasm");
+    let program = program.to_str().unwrap();
+    let saying = format!("compiling `{program}`, once ...");
+    let ran = on_terminal(&lab, "once ...", "\\x03", &["run", program]).run();
+    let text = ran.exits(130).text();
+    assert_eq!(text.matches(&saying).count(), 1, "{text:?}");
+    assert!(text.contains("was interrupted"), "{text:?}");
+    assert!(
+        lab.files("home/cache/compiled").is_empty(),
+        "half a program is kept"
+    );
+    let ran = shown(&lab, &["run", program]).exits(0);
+    assert_eq!(ran.text().matches(&saying).count(), 1);
+    assert_eq!(shown(&lab, &["run", program]).exits(0).text(), "");
+}

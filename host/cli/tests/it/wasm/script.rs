@@ -268,6 +268,7 @@ const fn at(slot: u32) -> u32 {
 #[track_caller]
 pub(crate) fn told(ran: &Ran) -> Vec<(String, &'static str)> {
     let text = ran.text();
+    assert!(!text.is_empty(), "it said nothing:\n{}", ran.stderr);
     text.lines().map(|line| told_in(line)).collect()
 }
 

@@ -46,10 +46,14 @@ fn a_directory_with_the_name_of_a_program_is_not_run() {
 #[test]
 fn a_file_that_may_not_be_read_is_not_run() {
     let lab = Lab::new();
-    let path = wat(&lab, "private", r#"(module (func (export "_start")))"#);
+    let path = wat(
+        &lab,
+        "private",
+        r#"(module (func (export "_start") unreachable))"#,
+    );
     fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
     if is_root() {
-        lab.run(&["run", &path]).exits(0);
+        lab.run(&["run", &path]).exits(134);
     } else {
         refused(&lab, &path, &["private.wasm"]);
     }

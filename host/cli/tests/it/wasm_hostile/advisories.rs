@@ -223,7 +223,9 @@ fn a_slash_at_the_end_leads_out_of_no_directory_that_is_only_read() {
         let ran = lab
             .run(&[&["run", path.as_str(), "--dir", "data/in::/in::ro"], more].concat())
             .exits(0);
-        for (what, answer) in told(&ran) {
+        let answers = told(&ran);
+        assert_eq!(answers.len(), OUTWARD.len() * 12);
+        for (what, answer) in answers {
             assert_ne!(answer, "done", "{what}, with {more:?}");
         }
     }

@@ -383,7 +383,9 @@ fn names_of_every_length_are_answered() {
     let ran = lab
         .run(&["run", &script.build(&lab, "names"), "--dir", "data"])
         .exits(0);
-    for (path, answer) in told(&ran) {
+    let answers = told(&ran);
+    assert_eq!(answers.len(), 10);
+    for (path, answer) in answers {
         assert_ne!(answer, "done", "removed `{path}`");
     }
     let left: Vec<_> = fs::read_dir(lab.path("data")).unwrap().collect();
