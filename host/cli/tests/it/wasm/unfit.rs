@@ -51,7 +51,7 @@ fn a_file_that_may_not_be_read_is_not_run() {
         "private",
         r#"(module (func (export "_start") unreachable))"#,
     );
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if is_root() {
         lab.run(&["run", &path]).exits(134);
     } else {
