@@ -96,7 +96,7 @@ fn name(program: &Digest, engine: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::Lab;
+    use crate::lab::{Lab, put, set_mode};
 
     const ENGINE: &str = "0123456789abcdef";
 
@@ -114,14 +114,13 @@ mod tests {
 
     #[test]
     fn a_key_of_another_length_is_replaced_and_one_that_others_read_refused() {
-        use std::os::unix::fs::PermissionsExt;
         let lab = Lab::new();
         let store = lab.store();
         store.compiled_key([1; 32]).unwrap();
         let path = lab.places().state.join(KEY);
-        std::fs::write(&path, "short").unwrap();
+        put(&path, "short", 0o600);
         assert_eq!(store.compiled_key([2; 32]).unwrap(), [2; 32]);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        set_mode(&path, 0o644);
         assert!(store.compiled_key([3; 32]).is_err());
     }
 

@@ -82,8 +82,9 @@ mod tests {
     fn a_file_is_opened_by_its_directory_and_what_is_not_there_is_left_out() {
         let lab = tempfile::tempdir().unwrap();
         let (file, other) = (lab.path().join("a"), lab.path().join("b"));
-        std::fs::write(&file, "").unwrap();
-        std::fs::write(&other, "").unwrap();
+        for path in [&file, &other] {
+            std::fs::File::create_new(path).unwrap();
+        }
         let found = directories(&[
             preopen(&file, false),
             preopen(&other, true),

@@ -108,27 +108,15 @@ fn what_is_read_only_refuses_every_change() {
         .open("open to write", (FIRST, "file"), (0, 0, WRITE), 1)
         .open("create", (FIRST, "new"), (0, CREATE, WRITE), 2)
         .open("empty", (FIRST, "file"), (0, TRUNCATE, READ), 3)
-        .call(
-            "make a directory",
-            "path_create_directory",
-            &[FIRST, Arg::Text("made")],
-        )
-        .call(
+        .at("make a directory", "path_create_directory", (FIRST, "made"))
+        .at(
             "remove a directory",
             "path_remove_directory",
-            &[FIRST, Arg::Text("below")],
+            (FIRST, "below"),
         )
-        .call(
-            "rename",
-            "path_rename",
-            &[FIRST, Arg::Text("file"), FIRST, Arg::Text("moved")],
-        )
-        .call("unlink", "path_unlink_file", &[FIRST, Arg::Text("moved")])
-        .call(
-            "make a link",
-            "path_symlink",
-            &[Arg::Text("file"), FIRST, Arg::Text("link")],
-        )
+        .rename("rename", (FIRST, "file"), (FIRST, "moved"))
+        .at("unlink", "path_unlink_file", (FIRST, "moved"))
+        .symlink("make a link", "file", (FIRST, "link"))
         .write("write", Arg::Slot(0), "changed")
         .call("cut", "fd_filestat_set_size", &[Arg::Slot(0), Arg::Long(0)]);
     let path = script.build(&lab, "changes");
@@ -164,11 +152,7 @@ fn what_is_written_lies_on_the_machine_and_belongs_to_its_owner() {
     let script = Script::new()
         .open("create", (FIRST, "new"), (0, CREATE, WRITE), 0)
         .write("write", Arg::Slot(0), "written")
-        .call(
-            "make a directory",
-            "path_create_directory",
-            &[FIRST, Arg::Text("made")],
-        );
+        .at("make a directory", "path_create_directory", (FIRST, "made"));
     let ran = lab
         .run(&["run", &script.build(&lab, "writes"), "--dir", "data"])
         .exits(0);
@@ -419,22 +403,10 @@ fn a_file_to_write_in_a_directory_to_read_is_all_that_can_be_written() {
             .open("other", (dir, "other"), (0, 0, WRITE), 0)
             .open("empty", (dir, "other"), (0, TRUNCATE, READ), 0)
             .open("new", (dir, "new"), (0, CREATE, WRITE), 0)
-            .call("unlink", "path_unlink_file", &[dir, Arg::Text("other")])
-            .call(
-                "rename",
-                "path_rename",
-                &[dir, Arg::Text("other"), dir, Arg::Text("moved")],
-            )
-            .call(
-                "replace",
-                "path_rename",
-                &[dir, Arg::Text("other"), dir, Arg::Text("file")],
-            )
-            .call(
-                "link",
-                "path_link",
-                &[dir, Arg::Int(0), Arg::Text("other"), dir, Arg::Text("new")],
-            );
+            .at("unlink", "path_unlink_file", (dir, "other"))
+            .rename("rename", (dir, "other"), (dir, "moved"))
+            .rename("replace", (dir, "other"), (dir, "file"))
+            .link("link", 0, (dir, "other"), (dir, "new"));
     }
     let path = script.build(&lab, "tries");
     let ran = lab

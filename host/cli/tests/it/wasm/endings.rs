@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::script::{Arg, Script};
+use super::script::Script;
 use super::{BOTH, command, configure, lab, program, wat};
 use crate::lab::{Lab, Live, cgroups_of};
 
@@ -146,12 +146,8 @@ fn a_limit_that_is_none_or_above_the_ceiling_runs_nothing() {
 
 /// A program that says `up` and then waits for ever, in one call of the host.
 fn waiting(lab: &Lab) -> Live<'_> {
-    let forever = Script::new().warn("up\n").raw(
-        // One subscription: to the monotonic clock, in 2^63 nanoseconds.
-        "(i32.store (i32.const 4112) (i32.const 1)) (i64.store (i32.const 4120) (i64.const 0x7fffffffffffffff))",
-    );
-    let poll = [Arg::Int(4_096), Arg::Int(8_192), Arg::Int(1), Arg::Into(0)];
-    let path = forever.quietly("poll_oneoff", &poll).build(lab, "waits");
+    let forever = Script::new().warn("up\n").pause(i64::MAX);
+    let path = forever.build(lab, "waits");
     let mut live = lab.host(&["run", &path]).start();
     live.hears("up\n");
     live

@@ -44,6 +44,9 @@ pub(crate) enum Arg<'a> {
     Into(u32),
 }
 
+/// A path, and the directory that it begins in.
+pub(crate) type Place<'a> = (Arg<'a>, &'a str);
+
 /// A program in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
@@ -135,8 +138,49 @@ impl Script {
         self.call(label, "path_open", &arguments)
     }
 
+    /// Makes a call that takes a directory and a path, and nothing else.
+    pub(crate) fn at(self, label: &str, name: &str, (dir, path): Place<'_>) -> Self {
+        self.call(label, name, &[dir, Arg::Text(path)])
+    }
+
+    /// Moves what is at one place to another.
+    pub(crate) fn rename(self, label: &str, from: Place<'_>, to: Place<'_>) -> Self {
+        let arguments = [from.0, Arg::Text(from.1), to.0, Arg::Text(to.1)];
+        self.call(label, "path_rename", &arguments)
+    }
+
+    /// Gives what is at one place another name.
+    pub(crate) fn link(self, label: &str, lookup: i32, from: Place<'_>, to: Place<'_>) -> Self {
+        let (lookup, source, name) = (Arg::Int(lookup), Arg::Text(from.1), Arg::Text(to.1));
+        self.call(label, "path_link", &[from.0, lookup, source, to.0, name])
+    }
+
+    /// Makes a link that says `target`.
+    pub(crate) fn symlink(self, label: &str, target: &str, (dir, path): Place<'_>) -> Self {
+        let arguments = [Arg::Text(target), dir, Arg::Text(path)];
+        self.call(label, "path_symlink", &arguments)
+    }
+
+    /// Looks at a path.
+    pub(crate) fn stat(self, label: &str, lookup: i32, (dir, path): Place<'_>) -> Self {
+        let found = Arg::Int(BUFFER.cast_signed());
+        let arguments = [dir, Arg::Int(lookup), Arg::Text(path), found];
+        self.call(label, "path_filestat_get", &arguments)
+    }
+
+    /// Waits for so many nanoseconds, in one call.
+    pub(crate) fn pause(self, nanoseconds: i64) -> Self {
+        // One subscription, whose clock is the monotonic one; what is not said here is zero.
+        let (clock, time) = (BUFFER + 16, BUFFER + 24);
+        let subscription = Arg::Int(BUFFER.cast_signed());
+        let event = Arg::Int((BUFFER + BUFFER_BYTES / 2).cast_signed());
+        self.fill(0)
+            .raw(&format!("(i32.store (i32.const {clock}) (i32.const 1)) (i64.store (i32.const {time}) (i64.const {nanoseconds}))"))
+            .quietly("poll_oneoff", &[subscription, event, Arg::Int(1), Arg::Into(0)])
+    }
+
     /// Looks at a path without following a link at its end; says that it was done only where that is no link.
-    pub(crate) fn looks_behind(mut self, label: &str, dir: Arg<'_>, path: &str) -> Self {
+    pub(crate) fn looks_behind(mut self, label: &str, (dir, path): Place<'_>) -> Self {
         let (found, kind) = (BUFFER, BUFFER + 16);
         let arguments = [
             dir,

@@ -51,41 +51,14 @@ fn a_link_with_a_slash_behind_it_is_not_renamed_as_what_it_leads_to() {
                 "path_symlink",
                 &[Arg::Text(target), FIRST, Arg::Text(&link)],
             )
-            .call(
+            .rename(target, (FIRST, &slashed), (FIRST, &moved))
+            .rename(target, (FIRST, &slashed), (FIRST, &format!("{moved}/")))
+            .rename(
                 target,
-                "path_rename",
-                &[FIRST, Arg::Text(&slashed), FIRST, Arg::Text(&moved)],
+                (FIRST, "directory"),
+                (FIRST, &format!("{slashed}new")),
             )
-            .call(
-                target,
-                "path_rename",
-                &[
-                    FIRST,
-                    Arg::Text(&slashed),
-                    FIRST,
-                    Arg::Text(&format!("{moved}/")),
-                ],
-            )
-            .call(
-                target,
-                "path_rename",
-                &[
-                    FIRST,
-                    Arg::Text("directory"),
-                    FIRST,
-                    Arg::Text(&format!("{slashed}new")),
-                ],
-            )
-            .call(
-                target,
-                "path_rename",
-                &[
-                    FIRST,
-                    Arg::Text(&format!("{slashed}deep")),
-                    FIRST,
-                    Arg::Text(&moved),
-                ],
-            );
+            .rename(target, (FIRST, &format!("{slashed}deep")), (FIRST, &moved));
     }
     holds(&lab, &script, OUTWARD.len() * 4);
 }
@@ -150,54 +123,18 @@ fn a_slash_at_the_end_makes_no_link_be_followed_out() {
                     (FOLLOW, CREATE, WRITE),
                     0,
                 )
-                .looks_behind(&label("stat nofollow"), FIRST, &path)
-                .call(
-                    &label("stat"),
-                    "path_filestat_get",
-                    &[FIRST, Arg::Int(FOLLOW), Arg::Text(&path), Arg::Int(8_192)],
-                )
-                .call(
+                .looks_behind(&label("stat nofollow"), (FIRST, &path))
+                .stat(&label("stat"), FOLLOW, (FIRST, &path))
+                .at(
                     &label("mkdir below"),
                     "path_create_directory",
-                    &[FIRST, Arg::Text(&below)],
+                    (FIRST, &below),
                 )
-                .call(
-                    &label("rmdir"),
-                    "path_remove_directory",
-                    &[FIRST, Arg::Text(&path)],
-                )
-                .call(
-                    &label("unlink"),
-                    "path_unlink_file",
-                    &[FIRST, Arg::Text(&path)],
-                )
-                .call(
-                    &label("symlink below"),
-                    "path_symlink",
-                    &[Arg::Text("x"), FIRST, Arg::Text(&below)],
-                )
-                .call(
-                    &label("link below"),
-                    "path_link",
-                    &[
-                        FIRST,
-                        Arg::Int(0),
-                        Arg::Text("file"),
-                        FIRST,
-                        Arg::Text(&below),
-                    ],
-                )
-                .call(
-                    &label("link of"),
-                    "path_link",
-                    &[
-                        FIRST,
-                        Arg::Int(FOLLOW),
-                        Arg::Text(&path),
-                        FIRST,
-                        Arg::Text("new"),
-                    ],
-                );
+                .at(&label("rmdir"), "path_remove_directory", (FIRST, &path))
+                .at(&label("unlink"), "path_unlink_file", (FIRST, &path))
+                .symlink(&label("symlink below"), "x", (FIRST, &below))
+                .link(&label("link below"), 0, (FIRST, "file"), (FIRST, &below))
+                .link(&label("link of"), FOLLOW, (FIRST, &path), (FIRST, "new"));
         }
     }
     holds(&lab, &script, OUTWARD.len() * 4 * 12);
@@ -283,49 +220,11 @@ fn a_file_that_is_only_read_is_not_emptied_by_opening_it() {
 fn a_file_that_is_only_read_is_not_linked_to_where_it_could_be_written() {
     let lab = two();
     let script = Script::new()
-        .call(
-            "link",
-            "path_link",
-            &[
-                FIRST,
-                Arg::Int(0),
-                Arg::Text("file"),
-                SECOND,
-                Arg::Text("linked"),
-            ],
-        )
-        .call(
-            "follow",
-            "path_link",
-            &[
-                FIRST,
-                Arg::Int(FOLLOW),
-                Arg::Text("file"),
-                SECOND,
-                Arg::Text("linked"),
-            ],
-        )
-        .call(
-            "move",
-            "path_rename",
-            &[FIRST, Arg::Text("file"), SECOND, Arg::Text("linked")],
-        )
-        .call(
-            "replace",
-            "path_rename",
-            &[SECOND, Arg::Text("file"), FIRST, Arg::Text("file")],
-        )
-        .call(
-            "link back",
-            "path_link",
-            &[
-                SECOND,
-                Arg::Int(0),
-                Arg::Text("file"),
-                FIRST,
-                Arg::Text("linked"),
-            ],
-        )
+        .link("link", 0, (FIRST, "file"), (SECOND, "linked"))
+        .link("follow", FOLLOW, (FIRST, "file"), (SECOND, "linked"))
+        .rename("move", (FIRST, "file"), (SECOND, "linked"))
+        .rename("replace", (SECOND, "file"), (FIRST, "file"))
+        .link("link back", 0, (SECOND, "file"), (FIRST, "linked"))
         .open("open", (SECOND, "linked"), (0, 0, WRITE), 0)
         .write("write", Arg::Slot(0), "changed");
     let path = script.build(&lab, "links");
@@ -413,7 +312,14 @@ fn what_describes_a_file_has_no_byte_of_the_host_in_it() {
             assert_eq!(names, [".", "..", "a", "two", "with-a-longer-name"]);
         }
     }
-    // The other structures: where their padding is, and how long they are.
+}
+
+/// The same of the other structures: where their padding is, and how long they are.
+#[test]
+fn what_describes_a_descriptor_has_no_byte_of_the_host_in_it() {
+    let lab = Lab::new();
+    lab.write("data/two", "two");
+    let at = BUFFER.cast_signed();
     let text = [FIRST, Arg::Int(0), Arg::Text("two"), Arg::Int(at)];
     for (call, arguments, padding, length) in [
         ("fd_prestat_get", &[FIRST, Arg::Int(at)][..], 1..4, 8),

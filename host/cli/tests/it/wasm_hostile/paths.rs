@@ -106,64 +106,63 @@ fn no_trick_with_paths_leads_out_of_a_task() {
     assert_eq!(picture(&lab, "data"), before);
 }
 
+/// Links that lead out of the directory that they are in, by their names; LAB stands for the lab.
+const LEADING_OUT: [(&str, &str); 15] = [
+    ("absolute", "LAB/data/secret"),
+    ("relative", "../secret"),
+    ("dotted", "./below/../../secret"),
+    ("deeper", "../../data/secret"),
+    ("system", "/etc/passwd"),
+    ("process", "/proc/self/root/etc/passwd"),
+    ("working", "/proc/self/cwd"),
+    ("descriptor", "/proc/self/fd/0"),
+    ("device", "/dev/null"),
+    ("itself", "itself"),
+    ("chain", "relative"),
+    ("directory", "LAB/data"),
+    ("upwards", ".."),
+    ("slashed", "../"),
+    ("root", "/"),
+];
+
+/// A program that goes through each of those links, and then through links that stay.
+fn follows() -> Script {
+    let mut script = Script::new();
+    for (name, _) in LEADING_OUT {
+        for behind in ["", "/", "/secret", "/etc/passwd"] {
+            let path = format!("{name}{behind}");
+            let place = (FIRST, path.as_str());
+            script = script
+                .open(&path, place, PLAIN, 0)
+                .open(&path, place, (FOLLOW, DIRECTORY, READ), 0)
+                .open(&path, place, (FOLLOW, CREATE, WRITE), 0)
+                .stat(&path, FOLLOW, place);
+        }
+    }
+    script
+        .open("near", (FIRST, "near"), PLAIN, 0)
+        .open("nearer", (FIRST, "nearer"), PLAIN, 0)
+        .open("inner/deep", (FIRST, "inner/deep"), PLAIN, 0)
+        .read("read it", Arg::Slot(0))
+}
+
 /// Links that somebody made before, and that a native program would follow.
 #[test]
 fn links_that_lead_out_are_not_followed_and_those_that_stay_are() {
     let lab = Lab::new();
-    lab.write("data/in/file", "inside");
-    lab.write("data/in/below/deep", "deep");
-    lab.write("data/secret", "secret");
-    let link =
-        |name: &str, target: &str| symlink(target, lab.path(&format!("data/in/{name}"))).unwrap();
-    let (secret, parent) = (lab.path("data/secret"), lab.path("data"));
-    let out = [
-        ("absolute", secret.as_str()),
-        ("relative", "../secret"),
-        ("dotted", "./below/../../secret"),
-        ("deeper", "../../data/secret"),
-        ("system", "/etc/passwd"),
-        ("process", "/proc/self/root/etc/passwd"),
-        ("working", "/proc/self/cwd"),
-        ("descriptor", "/proc/self/fd/0"),
-        ("device", "/dev/null"),
-        ("itself", "itself"),
-        ("chain", "relative"),
-        ("directory", parent.as_str()),
-        ("upwards", ".."),
-        ("slashed", "../"),
-        ("root", "/"),
+    for file in ["in/file", "in/below/deep", "secret"] {
+        lab.write(&format!("data/{file}"), file);
+    }
+    let staying = [
+        ("near", "file"),
+        ("nearer", "below/../near"),
+        ("inner", "below/"),
     ];
-    for (name, target) in out {
-        link(name, target);
+    for (name, target) in LEADING_OUT.into_iter().chain(staying) {
+        let target = target.replace("LAB", lab.root().to_str().unwrap());
+        symlink(target, lab.path(&format!("data/in/{name}"))).unwrap();
     }
-    link("near", "file");
-    link("nearer", "below/../near");
-    link("inner", "below/");
-    let mut script = Script::new();
-    for (name, _) in out {
-        for path in [
-            name.to_owned(),
-            format!("{name}/"),
-            format!("{name}/secret"),
-            format!("{name}/etc/passwd"),
-        ] {
-            script = script
-                .open(&path, (FIRST, &path), PLAIN, 0)
-                .open(&path, (FIRST, &path), (FOLLOW, DIRECTORY, READ), 0)
-                .open(&path, (FIRST, &path), (FOLLOW, CREATE, WRITE), 0)
-                .call(
-                    &path,
-                    "path_filestat_get",
-                    &[FIRST, Arg::Int(FOLLOW), Arg::Text(&path), Arg::Int(8_192)],
-                );
-        }
-    }
-    script = script
-        .open("near", (FIRST, "near"), PLAIN, 0)
-        .open("nearer", (FIRST, "nearer"), PLAIN, 0)
-        .open("inner/deep", (FIRST, "inner/deep"), PLAIN, 0)
-        .read("read it", Arg::Slot(0));
-    let path = script.build(&lab, "follows");
+    let path = follows().build(&lab, "follows");
     let before = picture(&lab, "data");
     // Also where what they lead to is open by a name of its own, so that the walls around are of no help.
     for more in [
@@ -171,14 +170,11 @@ fn links_that_lead_out_are_not_followed_and_those_that_stay_are() {
         &["--dir", "data::/all::ro"],
         &["--dir", "/::/machine::ro"],
     ] {
-        for mode in ["", "::ro"] {
-            let dir = format!("data/in::/in{mode}");
-            let ran = lab
-                .run(&[&["run", &path, "--dir", &dir], more].concat())
-                .exits(0);
-            let answers = told(&ran);
+        for dir in ["data/in::/in", "data/in::/in::ro"] {
+            let arguments = [&["run", &path, "--dir", dir], more].concat();
+            let answers = told(&lab.run(&arguments).exits(0));
             let (leads_out, stays) = answers.split_at(answers.len() - 4);
-            assert_eq!(leads_out.len(), out.len() * 16);
+            assert_eq!(leads_out.len(), LEADING_OUT.len() * 16);
             for (what, answer) in leads_out {
                 assert_ne!(*answer, "done", "{what}, with {more:?}");
             }
@@ -259,11 +255,7 @@ fn a_socket_in_a_directory_is_no_way_to_who_listens() {
     let script = Script::new()
         .open("to read", (FIRST, "socket"), PLAIN, 0)
         .open("to write", (FIRST, "socket"), (0, 0, WRITE), 0)
-        .call(
-            "look",
-            "path_filestat_get",
-            &[FIRST, Arg::Int(0), Arg::Text("socket"), Arg::Int(8_192)],
-        )
+        .stat("look", 0, (FIRST, "socket"))
         .call(
             "send",
             "sock_send",
@@ -378,7 +370,7 @@ fn names_of_every_length_are_answered() {
     for path in [
         "..", "../", "../.", "./..", "x/../..", "../data", "../data/", "../../", "/..", ".",
     ] {
-        script = script.call(path, "path_remove_directory", &[FIRST, Arg::Text(path)]);
+        script = script.at(path, "path_remove_directory", (FIRST, path));
     }
     let ran = lab
         .run(&["run", &script.build(&lab, "names"), "--dir", "data"])

@@ -171,88 +171,56 @@ fn addresses_outside_of_memory_reach_nothing() {
     }
 }
 
-/// Offsets, sizes and times at the ends of what their types can say.
+/// Calls with an offset, a size or a time at the end of what its type can say.
+fn with(script: Script, number: i64) -> Script {
+    let (dir, file, huge, gives) = (
+        Arg::Int(FIRST_DIR),
+        Arg::Slot(0),
+        Arg::Long(number),
+        Arg::Into(1),
+    );
+    let (none, one, buffer) = (Arg::Int(0), Arg::Int(1), Arg::Int(4_096));
+    // Both times, as they are said.
+    let times = Arg::Int(5);
+    let name = Arg::Text("file");
+    let seeking = |script: Script, whence: i32| {
+        script.quietly("fd_seek", &[file, huge, Arg::Int(whence), gives])
+    };
+    (0..3)
+        .fold(script, seeking)
+        .quietly("fd_pread", &[file, none, one, huge, gives])
+        .quietly("fd_pwrite", &[file, none, one, huge, gives])
+        .quietly("fd_allocate", &[file, huge, huge])
+        .quietly("fd_advise", &[file, huge, huge, none])
+        .quietly("fd_filestat_set_times", &[file, huge, huge, times])
+        .quietly(
+            "path_filestat_set_times",
+            &[dir, none, name, huge, huge, times],
+        )
+        .quietly("path_filestat_get", &[dir, none, name, buffer])
+        .quietly("fd_readdir", &[dir, buffer, buffer, huge, gives])
+}
+
 #[test]
 fn numbers_beyond_all_bounds_end_nobody() {
     let lab = Lab::new();
     lab.write("data/file", "file");
-    let slot = Arg::Slot(0);
-    let mut script = Script::new().open("open", (Arg::Int(FIRST_DIR), "file"), (0, 0, WRITE), 0);
+    let (dir, gives) = (Arg::Int(FIRST_DIR), Arg::Into(1));
+    let (buffer, events) = (Arg::Int(4_096), Arg::Int(8_192));
+    let to_write = (0, 0, WRITE);
+    let mut script = Script::new().open("open", (dir, "file"), to_write, 0);
     for number in [i64::MAX, i64::MIN, -1, 1 << 62] {
-        let huge = Arg::Long(number);
-        let vector = [Arg::Int(0), Arg::Int(1)];
-        for whence in 0..3 {
-            script = script.quietly("fd_seek", &[slot, huge, Arg::Int(whence), Arg::Into(1)]);
-        }
-        script = script
-            .quietly(
-                "fd_pread",
-                &[slot, vector[0], vector[1], huge, Arg::Into(1)],
-            )
-            .quietly(
-                "fd_pwrite",
-                &[slot, vector[0], vector[1], huge, Arg::Into(1)],
-            )
-            .quietly("fd_allocate", &[slot, huge, huge])
-            .quietly("fd_advise", &[slot, huge, huge, Arg::Int(0)])
-            .quietly("fd_filestat_set_times", &[slot, huge, huge, Arg::Int(5)])
-            .quietly(
-                "path_filestat_set_times",
-                &[
-                    Arg::Int(FIRST_DIR),
-                    Arg::Int(0),
-                    Arg::Text("file"),
-                    huge,
-                    huge,
-                    Arg::Int(5),
-                ],
-            )
-            .quietly(
-                "path_filestat_get",
-                &[
-                    Arg::Int(FIRST_DIR),
-                    Arg::Int(0),
-                    Arg::Text("file"),
-                    Arg::Int(8_192),
-                ],
-            )
-            .quietly(
-                "fd_readdir",
-                &[
-                    Arg::Int(FIRST_DIR),
-                    Arg::Int(4_096),
-                    Arg::Int(4_096),
-                    huge,
-                    Arg::Into(1),
-                ],
-            );
+        script = with(script, number);
     }
     for size in [0, 1, -1] {
-        script = script.quietly(
-            "path_readlink",
-            &[
-                Arg::Int(FIRST_DIR),
-                Arg::Text("file"),
-                Arg::Int(4_096),
-                Arg::Int(size),
-                Arg::Into(1),
-            ],
-        );
+        let arguments = [dir, Arg::Text("file"), buffer, Arg::Int(size), gives];
+        script = script.quietly("path_readlink", &arguments);
     }
     script = script
-        .quietly(
-            "poll_oneoff",
-            &[Arg::Int(4_096), Arg::Int(8_192), Arg::Int(0), Arg::Into(1)],
-        )
-        .open(
-            "still there",
-            (Arg::Int(FIRST_DIR), "file"),
-            (0, 0, WRITE),
-            2,
-        );
-    let ran = lab
-        .run(&["run", &script.build(&lab, "huge"), "--dir", "data"])
-        .exits(0);
+        .quietly("poll_oneoff", &[buffer, events, Arg::Int(0), gives])
+        .open("still there", (dir, "file"), to_write, 2);
+    let path = script.build(&lab, "huge");
+    let ran = lab.run(&["run", &path, "--dir", "data"]).exits(0);
     let answers: Vec<&str> = told(&ran).into_iter().map(|(_, answer)| answer).collect();
     assert_eq!(answers, ["done", "done"]);
 }
