@@ -25,6 +25,7 @@ use crate::verdict::{End, Verdict};
 /// How the engine words what it tells by words alone.
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 const RANDOM_TOO_MUCH: &str = "exceeds limit";
+const OUT_OF_MEMORY: &str = "out of memory";
 const TOO_MANY_HANDLES: &str = "handle limit exceeded";
 
 /// Runs the program in `code` as `order` says.
@@ -211,6 +212,9 @@ fn limit_of(error: &Error) -> Option<(LimitName, String)> {
             return Some((LimitName::Files, "it held too many handles".to_owned()));
         }
         let text = cause.to_string();
+        if text.starts_with(OUT_OF_MEMORY) {
+            return Some((LimitName::Memory, text));
+        }
         if text.contains(TOO_MANY_HANDLES) {
             return Some((LimitName::Files, "it held too many handles".to_owned()));
         }
