@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
 use host_core::LimitName;
+use rustix::io::Errno;
 use wasmtime::component::{Component, ResourceTable, ResourceTableError};
 use wasmtime::{Engine, Error, Module, Result, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{InputFile, OutputFile};
@@ -188,6 +189,18 @@ fn end_of(error: Error) -> End {
     if let Some((name, reason)) = limit_of(&error) {
         let _ = writeln!(std::io::stderr(), "limit `{name}`: {reason}");
         return End::Limit { name, reason };
+    }
+    // The engine's own room, which no instruction of the guest has asked for: it answers those itself.
+    let is_full = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::OutOfMemory)
+            || cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM)
+    };
+    if error.chain().any(is_full) {
+        let reason = "there is no room for its memory, or for the addresses of it";
+        return End::Broken {
+            reason: reason.to_owned(),
+        };
     }
     let reason = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),

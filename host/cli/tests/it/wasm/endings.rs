@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::script::Script;
 use super::{BOTH, command, configure, lab, program, wat};
-use crate::lab::{Lab, Live, cgroups_of};
+use crate::lab::{Host, Lab, Live, cgroups_of};
 
 #[track_caller]
 fn outcome(lab: &Lab, arguments: &[&str]) -> Value {
@@ -142,6 +142,17 @@ fn a_limit_that_is_none_or_above_the_ceiling_runs_nothing() {
         .exits(125)
         .says(&["`memory`", "ceiling"]);
     assert!(lab.events().is_empty());
+}
+
+/// Whoever started `host` may have less room for addresses than the engine reserves before it runs anything.
+#[test]
+fn a_caller_without_room_for_the_engine_is_told_so_and_of_no_trap() {
+    let lab = lab();
+    let script = "ulimit -v 2000000; exec \"$@\"";
+    for name in BOTH {
+        let ran = Host::by_shell(&lab, script, &["run", &program(name), "exit", "0"]).run();
+        ran.never_says("trapped").exits(125).says(&["memory"]);
+    }
 }
 
 /// A program that says `up` and then waits for ever, in one call of the host.
