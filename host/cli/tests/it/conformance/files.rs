@@ -145,7 +145,7 @@ fn what_was_not_granted_is_not_there() {
             three.as_str(),
             &suite.at("other"),
             &suite.at("home/state/journal.jsonl"),
-            "path=/root/.profile",
+            "path=/srv",
             "path=/var/log",
         ] {
             let run = |act| [&[act, path], allowed].concat();

@@ -113,7 +113,7 @@ const LEADING_OUT: [(&str, &str); 15] = [
     ("dotted", "./below/../../secret"),
     ("deeper", "../../data/secret"),
     ("system", "/etc/passwd"),
-    ("process", "/proc/self/root/etc/passwd"),
+    ("process", "/proc/self/root"),
     ("working", "/proc/self/cwd"),
     ("descriptor", "/proc/self/fd/0"),
     ("device", "/dev/null"),
