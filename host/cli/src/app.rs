@@ -58,11 +58,12 @@ fn survive_size_limits() {
 fn start(arguments: &[OsString]) -> Exit {
     let arguments = &help_last(arguments);
     // ORDER: before the environment, the settings or anything else is read: what it keeps must not find them in its memory.
-    let keeper = commands::run::keeper_for(arguments);
+    let named = commands::run::scan::scan(arguments);
+    let keeper = named.as_ref().and_then(commands::run::keeper_for);
     let settings = match Settings::gather(Environment::of_process()) {
         Ok(settings) => settings,
         Err(failure) => {
-            let failure = commands::run::of_program(arguments, failure);
+            let failure = commands::run::of_program(named.as_ref(), failure);
             return end(Printer::new(OutputMode::Human, false), &failure);
         }
     };
@@ -72,7 +73,7 @@ fn start(arguments: &[OsString]) -> Exit {
         settings,
     };
     let printer = context.printer;
-    let done = match commands::run::scan::scan(arguments) {
+    let done = match named {
         // The options of a task are known only when its bundle has been opened.
         Some(named) => commands::run::run(&context, arguments, &named, keeper),
         None => dispatch(&context, arguments),

@@ -153,7 +153,7 @@ impl Init<'_> {
         rustix::mount::mount_change("/", private).step("make the mounts private")?;
         let tree = match self.tree.take() {
             Some(tree) => tree,
-            None => mounts::prepare(self.recipe, Base::of(self.recipe)?)?,
+            None => mounts::prepare(self.recipe, Base::of(self.recipe.is_function())?)?,
         };
         let out = attach(&tree)?;
         show_nothing_hidden(&tree)?;

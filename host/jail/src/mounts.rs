@@ -106,41 +106,38 @@ impl Tree {
 pub(crate) struct Base {
     root: Root,
     attach: Vec<Attach>,
+    is_function: bool,
 }
 
 impl Base {
-    pub(crate) fn make() -> Result<Self, SetupError> {
+    /// The root of a jail: for a program with the machine's system, for a function with nothing of the machine.
+    pub(crate) fn of(is_function: bool) -> Result<Self, SetupError> {
         let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
         let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
-        let root = skeleton::base(root)?;
-        let mut attach = system_mounts()?;
-        attach.extend(device_mounts()?);
-        Ok(Self { root, attach })
-    }
-
-    /// The root of a jail with nothing of the machine in it.
-    pub(crate) fn bare() -> Result<Self, SetupError> {
-        let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
-        let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
+        let (root, attach) = if is_function {
+            (skeleton::bare(root)?, Vec::new())
+        } else {
+            let root = skeleton::base(root)?;
+            let mut attach = system_mounts()?;
+            attach.extend(device_mounts()?);
+            (root, attach)
+        };
         Ok(Self {
-            root: skeleton::bare(root)?,
-            attach: Vec::new(),
+            root,
+            attach,
+            is_function,
         })
     }
 
-    /// The root of the jail of `recipe`.
-    pub(crate) fn of(recipe: &JailRecipe) -> Result<Self, SetupError> {
-        if recipe.is_function() {
-            Self::bare()
-        } else {
-            Self::make()
-        }
+    /// Whether it is one for `recipe`.
+    pub(crate) fn fits(&self, recipe: &JailRecipe) -> bool {
+        self.is_function == recipe.is_function()
     }
 }
 
 /// Makes the mounts of `recipe`, beginning with what they all have.
 pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupError> {
-    let Base { root, attach } = base;
+    let Base { root, attach, .. } = base;
     let mut guarded = Vec::with_capacity(recipe.openings.len());
     let mut not_opened = Vec::new();
     for (index, opening) in recipe.openings_in_order() {

@@ -33,24 +33,8 @@ pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
 pub(crate) const EMPTY_DIR: &str = "dev/empty";
 
-const DIRECTORIES: [&str; 14] = [
-    "etc",
-    "proc",
-    "dev",
-    "dev/shm",
-    "tmp",
-    "run",
-    "scratch",
-    "out",
-    "task",
-    "var",
-    "var/tmp",
-    "var/run",
-    "dev/empty",
-    "home",
-];
-/// The same where nothing of the machine's system is.
-const BARE_DIRECTORIES: [&str; 10] = [
+/// What every root has.
+const DIRECTORIES: [&str; 10] = [
     "dev",
     "dev/empty",
     "dev/shm",
@@ -62,6 +46,8 @@ const BARE_DIRECTORIES: [&str; 10] = [
     "var",
     "var/tmp",
 ];
+/// What one has besides that shows the machine's system.
+const SYSTEM_DIRECTORIES: [&str; 4] = ["etc", "proc", "var/run", "home"];
 /// Small files of `/etc` that are copied as they are, where the machine has them.
 const ETC_COPIES: [&str; 17] = [
     "/etc/ld.so.cache",
@@ -98,7 +84,7 @@ pub(crate) struct Root {
 /// Fills a root file system with what all jails have.
 pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
     let mut writer = Writer::new(&mount);
-    for directory in DIRECTORIES {
+    for directory in DIRECTORIES.into_iter().chain(SYSTEM_DIRECTORIES) {
         writer.directory(Path::new(directory))?;
     }
     for path in SYSTEM_PATHS.iter().map(Path::new) {
@@ -113,7 +99,7 @@ pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
 /// Fills a root file system with the little that a jail without the machine's system has.
 pub(crate) fn bare(mount: OwnedFd) -> Result<Root, SetupError> {
     let mut writer = Writer::new(&mount);
-    for directory in BARE_DIRECTORIES {
+    for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
     }
     // What covers a file that no grant shows.

@@ -102,6 +102,9 @@ pub enum CompileError {
     /// There is no room for what it makes.
     #[error("there is no place for what the compiler makes")]
     Disk(#[from] DiskError),
+    /// The program cannot be read.
+    #[error("it cannot be read")]
+    Program(#[source] io::Error),
     /// What it made cannot be read.
     #[error("what the compiler made cannot be read")]
     Read(#[from] io::Error),
@@ -127,6 +130,7 @@ impl CompileError {
             | Self::Jail(_)
             | Self::Begin(_)
             | Self::Disk(_)
+            | Self::Program(_)
             | Self::Read(_) => false,
         }
     }
@@ -154,14 +158,14 @@ pub struct Compiling<'c> {
     pub fresh_key: [u8; 32],
 }
 
-/// The machine code of `program`, whose digest is `digest`, from the cache or made now; `goes_on` is asked from time to
-/// time whether it is still wanted.
+/// The machine code of the program with this `digest`, from the cache, or made now of what `read` returns; `goes_on` is
+/// asked from time to time whether it is still wanted.
 ///
 /// # Errors
 /// [`CompileError`]; nothing of it is kept then.
 pub fn compile(
-    program: &[u8],
     digest: &Digest,
+    read: impl FnOnce() -> io::Result<Vec<u8>>,
     compiling: &Compiling<'_>,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Compiled, CompileError> {
@@ -179,6 +183,7 @@ pub fn compile(
             is_from_cache: true,
         });
     }
+    let program = read().map_err(CompileError::Program)?;
     let made = make(program, compiling, goes_on)?;
     let sealed = key.seal(digest, &engine, &made);
     // A cache that takes nothing costs compiling again.
@@ -202,7 +207,7 @@ pub fn digest_of_program(program: &[u8]) -> Digest {
 
 /// Compiles `program` in a jail of its own that opens nothing.
 fn make(
-    program: &[u8],
+    program: Vec<u8>,
     compiling: &Compiling<'_>,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<u8>, CompileError> {
@@ -230,7 +235,7 @@ fn make(
         },
         openings: Vec::new(),
         environment: Vec::new(),
-        stdin: program.to_vec(),
+        stdin: program,
         limits: limits.clone(),
     };
     // ORDER: marked before anything else of it exists, so that whoever finds a piece of it finds the mark.
@@ -281,12 +286,10 @@ fn limits(machine: &Machine) -> Result<Limits, CompileError> {
         requests.set(name, value)?;
     }
     let own = Limits::default().with_defaults(&requests);
-    let mut limits = Limits::resolve(&own, &[], &machine.ceilings)?;
     // What is written is machine code, and no output of a run.
     let mut output = LimitRequests::default();
     output.set(LimitName::Output.as_str(), CODE_MAX)?;
-    limits = limits.with_defaults(&output);
-    Ok(limits)
+    Ok(Limits::resolve(&own, &[], &machine.ceilings)?.with_defaults(&output))
 }
 
 /// How waiting for the compiler came to an end.

@@ -21,6 +21,7 @@ use host_store::{InPlace, ReadContentError, Shelved, StagedFile, Staging, Store}
 use host_task::{Module, OpenModuleError};
 use host_trust::TrustList;
 
+use crate::compile::PROGRAM_BYTES_MAX;
 use crate::source::{self, SealOptions, SourceError};
 
 /// The most that is read of a metadata or alias file, in bytes.
@@ -349,6 +350,10 @@ fn entry_of<'b>(
         .manifest()
         .file(name)
         .ok_or(io::ErrorKind::NotFound)?;
+    no_longer_than(entry, bytes_max)
+}
+
+fn no_longer_than(entry: &FileEntry, bytes_max: u64) -> io::Result<&FileEntry> {
     if entry.size > bytes_max {
         let message = format!("it is longer than {bytes_max} bytes");
         return Err(io::Error::other(message));
@@ -363,7 +368,18 @@ pub(crate) fn read_file(
     bytes_max: u64,
     store: &Store,
 ) -> io::Result<Vec<u8>> {
-    let entry = entry_of(bundle, name, bytes_max)?;
+    read_entry(entry_of(bundle, name, bytes_max)?, store)
+}
+
+/// Reads a WASI program of a verified bundle.
+///
+/// # Errors
+/// When its file is too long, or cannot be read any more.
+pub fn read_program(file: &FileEntry, store: &Store) -> io::Result<Vec<u8>> {
+    read_entry(no_longer_than(file, PROGRAM_BYTES_MAX)?, store)
+}
+
+fn read_entry(entry: &FileEntry, store: &Store) -> io::Result<Vec<u8>> {
     store
         .read(&entry.sha256, entry.size)
         .map_err(|error: ReadContentError| io::Error::other(error))

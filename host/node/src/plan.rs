@@ -4,23 +4,21 @@
 //! grant. Nothing is written and nothing of the bundle is executed here.
 
 use std::collections::BTreeSet;
-use std::io;
 
+use host_bundle::FileEntry;
 use host_core::{
     Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denial, Denied,
     Digest, Grant, LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question,
     Refusal,
 };
-use host_store::Store;
 use host_task::{
     CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
     Installation, ProcessInput, RawInput, SelectError, TaskDefinition, is_wasm_file,
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::compile::{PROGRAM_BYTES_MAX, digest_of_program};
 use crate::draft::Subject;
-use crate::load::{Loaded, read_file};
+use crate::load::Loaded;
 use crate::machine::Machine;
 
 /// The rule that stands for `--allow`.
@@ -134,8 +132,9 @@ pub fn plan<'l>(
     let installdir = installation.has_installdir.then_some(INSTALL_DIR);
     let process = input.encode(selection.input_method, installdir)?;
     within_limit(&process, &limits)?;
-    let own = task.fill_asks(&input)?;
-    let (asks, denials, impossible) = possible(own, request, machine)?;
+    let own = task.fill_asks(&input)?.into_iter();
+    let added = request.allow.iter().cloned().map(of_caller);
+    let (asks, denials, impossible) = possible(own.chain(added), machine)?;
     let decision = if impossible.is_empty() {
         decide(&asks, request)
     } else {
@@ -206,19 +205,12 @@ fn digest_of(input: &CheckedInput) -> Digest {
 
 /// Parts what can be had on this machine from what cannot: the asks to decide on, what optional asks were
 /// dropped, and what required ones are impossible.
-fn possible(
-    own: Vec<Ask>,
-    request: &RunRequest,
+pub(crate) fn possible(
+    all: impl Iterator<Item = Ask>,
     machine: &Machine,
 ) -> Result<(Asks, Vec<Denial>, Vec<Denied>), AsksError> {
-    let added = request.allow.iter().map(|capability| Ask {
-        capability: capability.clone(),
-        origin: Origin::Caller,
-        optional: false,
-        why: None,
-    });
     let (mut asks, mut denials, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
-    for ask in own.into_iter().chain(added) {
+    for ask in all {
         match unavailable(&ask.capability, machine) {
             None => asks.push(ask),
             Some(reason) if ask.optional => {
@@ -236,8 +228,18 @@ fn possible(
     Ok((Asks::gather(asks)?, denials, impossible))
 }
 
+/// What the person at the keyboard adds.
+pub(crate) fn of_caller(capability: Capability) -> Ask {
+    Ask {
+        capability,
+        origin: Origin::Caller,
+        optional: false,
+        why: None,
+    }
+}
+
 /// Why this machine cannot open a capability to any run, if it cannot.
-pub(crate) fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
+fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
     match capability {
         Capability::AppearRoot => None,
         Capability::FsRead(_) | Capability::FsWrite(_) => machine.mighty_group().map(|group| {
@@ -251,7 +253,19 @@ pub(crate) fn unavailable(capability: &Capability, machine: &Machine) -> Option<
         }
         Capability::Exec(_) => Some("this version runs no commands outside the jail".to_owned()),
         Capability::Secret(_) => Some("this version has no store of secrets".to_owned()),
-        Capability::HostFull => Some("this version runs nothing without a jail".to_owned()),
+        Capability::HostFull => Some("this version has no way to run anything without a jail".to_owned()),
+    }
+}
+
+/// The grant that a decision on `asks` gives, or the refusal.
+pub(crate) fn granted<'d>(
+    decision: &'d Decision,
+    asks: &Asks,
+    limits: &Limits,
+) -> Result<Grant, &'d Refusal> {
+    match decision {
+        Decision::Allowed(permits) => Ok(Grant::resolve(asks, permits, limits.clone())),
+        Decision::Refused(refusal) => Err(refusal),
     }
 }
 
@@ -276,20 +290,16 @@ impl Plan<'_> {
         is_wasm_file(&self.installation.executable)
     }
 
-    /// The WASI program that runs, with the digest that it is known by.
-    ///
-    /// # Errors
-    /// When the bundle's file cannot be read any more.
-    pub fn program(&self, store: &Store) -> io::Result<(Vec<u8>, Digest)> {
+    /// The WASI program that runs, as the bundle's manifest has it; none where something else runs.
+    #[must_use]
+    pub fn program(&self) -> Option<&FileEntry> {
         let executable = &self.installation.executable;
+        if !is_wasm_file(executable) {
+            return None;
+        }
         let mut files = self.installation.files.iter();
-        let file = files.find(|file| file.to == *executable);
-        let from = file.map_or(executable.as_str(), |file| file.from.as_str());
-        let bundle = &self.loaded.bundle;
-        let program = read_file(bundle, from, PROGRAM_BYTES_MAX, store)?;
-        let known = bundle.manifest().file(from).map(|entry| entry.sha256);
-        let digest = known.unwrap_or_else(|| digest_of_program(&program));
-        Ok((program, digest))
+        let file = files.find(|file| file.to == *executable)?;
+        self.loaded.bundle.manifest().file(&file.from)
     }
 
     pub(crate) fn subject(&self) -> Subject {
@@ -305,7 +315,7 @@ impl Plan<'_> {
                 signers: signers.map(|signed| signed.owner.to_string()).collect(),
             },
             denials: self.denials.clone(),
-            is_wasm: false,
+            is_wasm: self.is_wasm(),
         }
     }
 
@@ -314,12 +324,7 @@ impl Plan<'_> {
     /// # Errors
     /// The refusal, where it is not.
     pub fn grant(&self) -> Result<Grant, &Refusal> {
-        match &self.decision {
-            Decision::Allowed(permits) => {
-                Ok(Grant::resolve(&self.asks, permits, self.limits.clone()))
-            }
-            Decision::Refused(refusal) => Err(refusal),
-        }
+        granted(&self.decision, &self.asks, &self.limits)
     }
 
     /// Required asks that were refused for want of a permit, with everything that is known of them.

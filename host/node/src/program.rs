@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use host_core::{
-    Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denied, Digest,
-    EnvName, Grant, LimitError, LimitRequests, Limits, Origin, Permits, Question, Record, Refusal,
+    Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Digest, EnvName, Grant,
+    LimitError, LimitRequests, Limits, Origin, Permits, Record, Refusal,
 };
 use host_store::{JournalError, Store};
 use host_wasm::Preopen;
@@ -14,7 +14,7 @@ use crate::begin::{record_refusal, record_unstarted};
 use crate::compile::Compiled;
 use crate::draft::{Moment, ResultValue, Subject};
 use crate::machine::Machine;
-use crate::plan::{RULE_ALLOW, unavailable};
+use crate::plan::{RULE_ALLOW, granted, of_caller, possible};
 use crate::running::Finished;
 use crate::work::{ProgramInput, Work};
 
@@ -108,24 +108,12 @@ pub fn plan_program<'r>(
     let passed = request.passed.iter().cloned();
     let passed = passed.map(|name| (Capability::Env(name), RULE_ENV));
     let mut permits = Permits::default();
-    let (mut asks, mut impossible) = (Vec::new(), Vec::new());
-    for (capability, rule) in dirs.chain(passed).chain(allowed) {
-        if let Some(reason) = unavailable(&capability, machine) {
-            impossible.push(Denied {
-                question: Question::Capability(capability),
-                rules: vec![reason],
-            });
-            continue;
-        }
+    let asks = dirs.chain(passed).chain(allowed).map(|(capability, rule)| {
         permits.permit(capability.clone(), rule);
-        asks.push(Ask {
-            capability,
-            origin: Origin::Caller,
-            optional: false,
-            why: None,
-        });
-    }
-    let asks = Asks::gather(asks)?;
+        of_caller(capability)
+    });
+    // None of them is optional, so that nothing is only done without.
+    let (asks, _, impossible) = possible(asks, machine)?;
     let decision = if impossible.is_empty() {
         permits.decide(&asks)
     } else {
@@ -145,12 +133,7 @@ impl ProgramPlan<'_> {
     /// # Errors
     /// The refusal, where it is not.
     pub fn grant(&self) -> Result<Grant, &Refusal> {
-        match &self.decision {
-            Decision::Allowed(permits) => {
-                Ok(Grant::resolve(&self.asks, permits, self.limits.clone()))
-            }
-            Decision::Refused(refusal) => Err(refusal),
-        }
+        granted(&self.decision, &self.asks, &self.limits)
     }
 
     pub(crate) fn subject(&self) -> Subject {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use host_core::{Capability, Digest, Grant, RunId, TaskName};
 use host_jail::{Inlets, InstalledFile, JailRecipe, Opening, Program, Who};
 use host_store::Store;
-use host_wasm::{Order, Preopen, RunOrder, WORKER_BYTES};
+use host_wasm::{Order, Preopen, ProgramKind, RunOrder, WORKER_BYTES};
 
 use crate::begin::BeginError;
 use crate::compile::Compiled;
@@ -51,13 +51,19 @@ enum Executable {
     /// A file, by its path below the directory of the task.
     File(String),
     /// A WASI program.
-    Wasm {
-        order: RunOrder,
-        /// How long its machine code is.
-        code_bytes: u64,
-        /// Whether it has what every task has, such as a scratch directory.
-        is_task: bool,
-    },
+    Wasm(WasmProgram),
+}
+
+/// A WASI program that was compiled, with what it has without a grant.
+#[derive(Debug)]
+struct WasmProgram {
+    kind: ProgramKind,
+    /// How long its machine code is.
+    code_bytes: u64,
+    arguments: Vec<String>,
+    preopens: Vec<Preopen>,
+    /// The variables of a program that is no task; a task has what every task has.
+    environment: Option<Vec<(String, String)>>,
 }
 
 impl Work {
@@ -72,30 +78,32 @@ impl Work {
     ) -> Result<Self, BeginError> {
         let optional = plan.asks.iter().filter(|ask| ask.optional);
         let optional = optional.map(|ask| ask.capability.to_string()).collect();
-        let mut inlets = Inlets::default();
-        let executable = match compiled {
-            None => Executable::File(plan.installation.executable.clone()),
+        let name = plan.installation.executable.clone();
+        let (executable, file) = match compiled {
+            None => (Executable::File(name), None),
             Some(compiled) => {
                 let preopens = OWN_PREOPENS.map(|(place, name, writable)| Preopen {
                     place: place.to_owned(),
                     name: name.to_owned(),
                     writable,
                 });
-                let name = plan.installation.executable.clone();
-                Executable::wasm(compiled, vec![name], preopens.into(), &mut inlets)
+                let wasm = WasmProgram {
+                    kind: compiled.kind,
+                    code_bytes: compiled.bytes,
+                    arguments: vec![name],
+                    preopens: preopens.into(),
+                    environment: None,
+                };
+                (Executable::Wasm(wasm), Some(compiled.code))
             }
         };
-        let is_wasm = matches!(executable, Executable::Wasm { .. });
         Ok(Self {
-            subject: Subject {
-                is_wasm,
-                ..plan.subject()
-            },
+            subject: plan.subject(),
             exclusive: plan.task.asks.exclusive.then(|| plan.task.name.clone()),
             input_digest: plan.input_digest,
             noop: plan.noop,
-            inlets,
-            install: install(plan, is_wasm, store)?,
+            inlets: Inlets { stdin: None, file },
+            install: install(plan, store)?,
             stdin: plan.process.stdin.clone(),
             executable,
             optional,
@@ -112,26 +120,24 @@ impl Work {
         compiled: Compiled,
         given: ProgramInput,
     ) -> Self {
-        let mut inlets = Inlets {
-            stdin: Some(given.stdin),
-            file: None,
-        };
-        let mut executable =
-            Executable::wasm(compiled, given.arguments, given.preopens, &mut inlets);
-        if let Executable::Wasm { order, is_task, .. } = &mut executable {
-            order.environment = given.environment;
-            order.streams_stdin = true;
-            *is_task = false;
-        }
         Self {
             subject,
             exclusive: None,
             input_digest,
             noop: false,
-            inlets,
+            inlets: Inlets {
+                stdin: Some(given.stdin),
+                file: Some(compiled.code),
+            },
             install: Vec::new(),
             stdin: Vec::new(),
-            executable,
+            executable: Executable::Wasm(WasmProgram {
+                kind: compiled.kind,
+                code_bytes: compiled.bytes,
+                arguments: given.arguments,
+                preopens: given.preopens,
+                environment: Some(given.environment),
+            }),
             optional: BTreeSet::new(),
             input: Vec::new(),
         }
@@ -187,58 +193,30 @@ impl Work {
         openings: &[Opening],
         environment: &[(String, String)],
     ) -> Program {
-        let (order, code_bytes, is_task) = match &self.executable {
+        let wasm = match &self.executable {
             Executable::File(path) => {
                 return Program::File(PathBuf::from(INSTALL_DIR).join(path));
             }
-            Executable::Wasm {
-                order,
-                code_bytes,
-                is_task,
-            } => (order, code_bytes, *is_task),
+            Executable::Wasm(wasm) => wasm,
         };
-        let mut order = order.clone();
-        let named = order.preopens.clone();
-        let granted = openings.iter().filter_map(|opening| {
-            let place = opening.path.to_str()?.to_owned();
-            // What has a name of its own is not shown by another one too.
-            let has_name = named.iter().any(|preopen| preopen.place == place);
-            (!has_name).then_some(Preopen {
-                name: place.clone(),
-                place,
-                writable: opening.writable,
-            })
+        let memory_bytes = grant.limits().memory().bytes();
+        let call_bytes = host_wasm::call_bytes(memory_bytes);
+        let order = Order::Run(RunOrder {
+            kind: wasm.kind,
+            arguments: wasm.arguments.clone(),
+            environment: wasm.environment(grant, environment),
+            preopens: wasm.preopens(openings, !self.install.is_empty()),
+            memory_bytes,
+            call_bytes,
+            handles: grant.limits().files(),
+            streams_stdin: !wasm.is_task(),
         });
-        order.preopens.extend(granted);
-        if !self.install.is_empty() {
-            order.preopens.push(Preopen {
-                place: INSTALL_DIR.to_owned(),
-                name: INSTALL_DIR.to_owned(),
-                writable: false,
-            });
-        }
-        if is_task {
-            order.environment = environment.to_vec();
-        } else {
-            // Of all others it has only what is named.
-            let has = |name: &str| order.environment.iter().any(|(known, _)| known == name);
-            let granted = |name: &str| grant.env().any(|granted| granted.as_str() == name);
-            let named = environment.iter();
-            let named = named.filter(|(name, _)| granted(name) && !has(name));
-            let named: Vec<_> = named.cloned().collect();
-            order.environment.extend(named);
-        }
-        order.memory_bytes = grant.limits().memory().bytes();
-        order.call_bytes = host_wasm::call_bytes(order.memory_bytes);
-        order.handles = grant.limits().files();
-        let (call_bytes, code_bytes) = (order.call_bytes, *code_bytes);
-        // Plain text, numbers and lists: nothing that JSON could not hold.
-        let order = serde_json::to_string(&Order::Run(order)).unwrap_or_default();
         Program::Function {
-            order,
+            // Plain text, numbers and lists: nothing that JSON could not hold.
+            order: serde_json::to_string(&order).unwrap_or_default(),
             own_bytes: WORKER_BYTES
                 .saturating_add(call_bytes)
-                .saturating_add(code_bytes),
+                .saturating_add(wasm.code_bytes),
         }
     }
 
@@ -268,42 +246,51 @@ pub(crate) struct ProgramInput {
     pub(crate) stdin: std::os::fd::OwnedFd,
 }
 
-impl Executable {
-    fn wasm(
-        compiled: Compiled,
-        arguments: Vec<String>,
-        preopens: Vec<Preopen>,
-        inlets: &mut Inlets,
-    ) -> Self {
-        inlets.file = Some(compiled.code);
-        Self::Wasm {
-            order: RunOrder {
-                kind: compiled.kind,
-                arguments,
-                environment: Vec::new(),
-                preopens,
-                memory_bytes: 0,
-                call_bytes: 0,
-                handles: 0,
-                streams_stdin: false,
-            },
-            code_bytes: compiled.bytes,
-            is_task: true,
-        }
+impl WasmProgram {
+    fn is_task(&self) -> bool {
+        self.environment.is_none()
+    }
+
+    /// Its directories: its own, then what was granted, then the files of its task.
+    fn preopens(&self, openings: &[Opening], has_files: bool) -> Vec<Preopen> {
+        let granted = openings.iter().filter_map(|opening| {
+            let place = opening.path.to_str()?.to_owned();
+            // What has a name of its own is not shown by another one too.
+            let has_name = self.preopens.iter().any(|preopen| preopen.place == place);
+            (!has_name).then_some(Preopen {
+                name: place.clone(),
+                place,
+                writable: opening.writable,
+            })
+        });
+        let files = has_files.then(|| Preopen {
+            place: INSTALL_DIR.to_owned(),
+            name: INSTALL_DIR.to_owned(),
+            writable: false,
+        });
+        let own = self.preopens.iter().cloned();
+        own.chain(granted).chain(files).collect()
+    }
+
+    /// Its variables: all that a run has for a task, and of those only what is named for any other program.
+    fn environment(&self, grant: &Grant, all: &[(String, String)]) -> Vec<(String, String)> {
+        let Some(own) = &self.environment else {
+            return all.to_vec();
+        };
+        let has = |name: &str| own.iter().any(|(known, _)| known == name);
+        let granted = |name: &str| grant.env().any(|granted| granted.as_str() == name);
+        let named = all.iter().filter(|(name, _)| granted(name) && !has(name));
+        own.iter().chain(named).cloned().collect()
     }
 }
 
 /// Reads the files that go into the jail. A WASI program is handed over compiled, and is not among them.
-fn install(
-    plan: &Plan<'_>,
-    is_wasm: bool,
-    store: &Store,
-) -> Result<Vec<InstalledFile>, BeginError> {
+fn install(plan: &Plan<'_>, store: &Store) -> Result<Vec<InstalledFile>, BeginError> {
     let mut room = INSTALL_BYTES_MAX;
     let executable = &plan.installation.executable;
     let mut files = Vec::with_capacity(plan.installation.files.len());
     for file in &plan.installation.files {
-        if is_wasm && file.to == *executable {
+        if plan.is_wasm() && file.to == *executable {
             continue;
         }
         let bundle = &plan.loaded.bundle;

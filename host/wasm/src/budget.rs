@@ -42,8 +42,20 @@ impl Budget {
         self.peak
     }
 
-    fn grow(&mut self, bytes: u64) -> Result<bool> {
+    /// Grants a part from `current` to `desired` units of `unit_bytes` each; `maximum` is what the program has declared
+    /// itself, which is no limit of ours.
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+        unit_bytes: u64,
+    ) -> Result<bool> {
         self.last = 0;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let bytes = (desired.saturating_sub(current) as u64).saturating_mul(unit_bytes);
         let wanted = self.used.saturating_add(bytes);
         if wanted > self.bytes_max {
             let reason = format!("it asked for {} MiB of memory in all", wanted.div_ceil(MIB));
@@ -70,12 +82,7 @@ impl ResourceLimiter for Budget {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // What the program has declared itself is no limit of ours.
-            self.last = 0;
-            return Ok(false);
-        }
-        self.grow(desired.saturating_sub(current) as u64)
+        self.grow(current, desired, maximum, 1)
     }
 
     fn memory_grow_failed(&mut self, _: Error) -> Result<()> {
@@ -89,12 +96,7 @@ impl ResourceLimiter for Budget {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            self.last = 0;
-            return Ok(false);
-        }
-        let elements = desired.saturating_sub(current) as u64;
-        self.grow(elements.saturating_mul(ELEMENT_BYTES))
+        self.grow(current, desired, maximum, ELEMENT_BYTES)
     }
 
     fn table_grow_failed(&mut self, _: Error) -> Result<()> {

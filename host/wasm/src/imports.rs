@@ -50,49 +50,39 @@ fn is_provided(name: &str) -> bool {
     name == PREVIEW_1 || (PACKAGES.iter().any(|package| name.starts_with(package)) && of_0_2(name))
 }
 
+/// Interfaces that are another's to provide, with the capability that gives what they are for.
+const BY_OTHER_MEANS: [(&str, &str); 3] = [
+    ("wasi:keyvalue/", "fs.write:/path"),
+    ("wasi:blobstore/", "fs.write:/path"),
+    ("wasi:config/", "env:NAME"),
+];
+
 /// Why nothing provides `name`, and what its author or whoever runs it can do.
-fn explain(name: &str) -> (String, Option<String>) {
-    let capability = [
-        ("wasi:http/", "http.request:METHOD https://host/prefix"),
-        ("wasi:keyvalue/", "fs.write:/path"),
-        ("wasi:blobstore/", "fs.write:/path"),
-        ("wasi:config/", "env:NAME"),
-    ]
-    .into_iter()
-    .find(|(package, _)| name.starts_with(package))
-    .map(|(_, capability)| capability);
-    if name == PREVIEW_0 {
-        let hint = "build it anew: this is WASI preview 0, which compilers left in 2020";
-        (
-            ", which nothing here provides".to_owned(),
-            Some(hint.to_owned()),
-        )
-    } else if PACKAGES.iter().any(|package| name.starts_with(package)) {
-        let hint = "build it for WASI 0.2 (preview 2) or preview 1";
-        (
-            ", of another version than 0.2".to_owned(),
-            Some(hint.to_owned()),
-        )
-    } else if capability == Some("http.request:METHOD https://host/prefix") {
+fn explain(name: &str) -> (&'static str, Option<String>) {
+    if name.starts_with("wasi:http/") {
         let why = ", which takes `http.request:METHOD https://host/prefix`, and this version gives no run a network";
-        (why.to_owned(), None)
-    } else if let Some(capability) = capability {
-        let hint =
-            format!("what it is for is to be had by other means: let it ask for `{capability}`");
-        (", which nothing here provides".to_owned(), Some(hint))
-    } else if name == "env" || name.starts_with("go") || name == "gojs" {
-        let hint = "it was built for another host than WASI, such as a browser: build it for wasm32-wasip1 or wasm32-wasip2";
-        (
-            ", which nothing here provides".to_owned(),
-            Some(hint.to_owned()),
-        )
-    } else {
-        let hint = "a task has WASI and its grants: no capability opens anything else";
-        (
-            ", which nothing here provides".to_owned(),
-            Some(hint.to_owned()),
-        )
+        return (why, None);
     }
+    if PACKAGES.iter().any(|package| name.starts_with(package)) {
+        let hint = "build it for WASI 0.2 (preview 2) or preview 1";
+        return (", of another version than 0.2", Some(hint.to_owned()));
+    }
+    let other = BY_OTHER_MEANS
+        .iter()
+        .find(|(package, _)| name.starts_with(package));
+    let hint = if let Some((_, capability)) = other {
+        format!("what it is for is to be had by other means: let it ask for `{capability}`")
+    } else {
+        let hint = match name {
+            PREVIEW_0 => "build it anew: this is WASI preview 0, which compilers left in 2020",
+            "env" | "go" | "gojs" => {
+                "it was built for another host than WASI, such as a browser: build it for wasm32-wasip1 or wasm32-wasip2"
+            }
+            _ => "a task has WASI and its grants: no capability opens anything else",
+        };
+        hint.to_owned()
+    };
+    (", which nothing here provides", Some(hint))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! [`work`] is the whole of such a process. It has given up everything by then, is told one [`Order`], and says in a
 //! [`Verdict`] how it ended. It runs preview 1 modules and preview 2 components of `wasi:cli/command`, with what the
 //! order opens and nothing else. Time is not measured here: whoever keeps the jail ends a run that takes too long, also
-//! in the midst of a call into the host. Memory is, to the byte.
+//! in the midst of a call into the host. How much a program has in its memories and tables together is, to the byte.
 //!
 //! What compiling makes is machine code, which is believed only under the tag that [`cache`] puts on it.
 //!

@@ -214,22 +214,20 @@ fn end_of(error: Error) -> End {
 
 /// The limit that a guest passed, if that ended it.
 fn limit_of(error: &Error) -> Option<(LimitName, String)> {
-    if let Some(Passed { name, reason }) = error.downcast_ref() {
-        return Some((*name, reason.clone()));
-    }
+    let handles = || Some((LimitName::Files, "it held too many handles".to_owned()));
     for cause in error.chain() {
         if let Some(Passed { name, reason }) = cause.downcast_ref() {
             return Some((*name, reason.clone()));
         }
         if let Some(ResourceTableError::Full) = cause.downcast_ref() {
-            return Some((LimitName::Files, "it held too many handles".to_owned()));
+            return handles();
         }
         let text = cause.to_string();
         if text.starts_with(OUT_OF_MEMORY) {
             return Some((LimitName::Memory, text));
         }
         if text.contains(TOO_MANY_HANDLES) {
-            return Some((LimitName::Files, "it held too many handles".to_owned()));
+            return handles();
         }
         if text.contains(COPIED_TOO_MUCH) {
             let reason = "it handed too much to the host in one call";

@@ -100,10 +100,11 @@ pub(crate) fn test(workspace: &Workspace, arguments: &TestArguments) -> Result<(
 /// Licences, duplicates and origins of the dependencies, by the rules in deny.toml.
 fn deny(workspace: &Workspace) -> Result<()> {
     if !machine::works(program("cargo").args(["deny", "--version"])) {
-        println!("installing cargo-deny {CARGO_DENY_VERSION}, which takes some minutes, once");
+        println!("installing cargo-deny {CARGO_DENY_VERSION}, which takes minutes, once");
         run(program("cargo").args([
             "install",
             "--locked",
+            "--debug",
             "cargo-deny",
             "--version",
             CARGO_DENY_VERSION,

@@ -111,7 +111,7 @@ impl fmt::Display for Denied {
         write!(out, "{} ", self.question)?;
         match self.rules.as_slice() {
             [] => out.write_str("is permitted by no rule"),
-            rules => write!(out, "is forbidden by {}", rules.join(", ")),
+            rules => write!(out, "is forbidden: {}", rules.join(", ")),
         }
     }
 }

@@ -162,10 +162,7 @@ fn a_missing_required_ask_refuses_and_an_optional_one_is_dropped() {
         question: Question::Run,
         rules: vec!["never".into(), "frozen".into()],
     };
-    assert_eq!(
-        forbidden.to_string(),
-        "the run is forbidden by never, frozen"
-    );
+    assert_eq!(forbidden.to_string(), "the run is forbidden: never, frozen");
 }
 
 fn capability() -> impl Strategy<Value = Capability> {

@@ -30,7 +30,6 @@ use crate::tree::Tree;
 pub(super) struct Warm {
     /// The root that root makes in the machine's namespace, for what will probably be run.
     base: Option<Base>,
-    guess: Guess,
     hierarchies: Hierarchies,
 }
 
@@ -38,32 +37,9 @@ impl Warm {
     /// Makes what can be made without a recipe. Nothing of it outlives this process.
     pub(super) fn up(by_root: bool, guess: Guess) -> Result<Self, SetupError> {
         let hierarchies = Hierarchies::discover(by_root).step("look for control groups")?;
-        let base = by_root.then(|| base_for(guess)).transpose()?;
-        Ok(Self {
-            base,
-            guess,
-            hierarchies,
-        })
-    }
-
-    /// The base for `recipe`, made anew if another was guessed.
-    fn base(
-        base: Option<Base>,
-        guess: Guess,
-        recipe: &JailRecipe,
-    ) -> Result<Option<Base>, SetupError> {
-        let is_right = (guess == Guess::Function) == recipe.is_function();
-        match base {
-            Some(_) if !is_right => Base::of(recipe).map(Some),
-            base => Ok(base),
-        }
-    }
-}
-
-fn base_for(guess: Guess) -> Result<Base, SetupError> {
-    match guess {
-        Guess::Program => Base::make(),
-        Guess::Function => Base::bare(),
+        let of_guess = || Base::of(guess == Guess::Function);
+        let base = by_root.then(of_guess).transpose()?;
+        Ok(Self { base, hierarchies })
     }
 }
 
@@ -75,12 +51,11 @@ impl<'a> Run<'a> {
         given: Given,
         mark: &OwnedFd,
     ) -> Result<Self, SetupError> {
-        let Warm {
-            base,
-            guess,
-            hierarchies,
-        } = warm;
-        let base = Warm::base(base, guess, recipe)?;
+        let Warm { base, hierarchies } = warm;
+        let base = match base {
+            Some(base) if !base.fits(recipe) => Some(Base::of(recipe.is_function())?),
+            base => base,
+        };
         // ORDER: noted before they are made, so that whoever clears away knows of all.
         for group in hierarchies.groups_of(&recipe.run) {
             let line = [group.as_os_str().as_bytes(), b"\n"].concat();

@@ -8,10 +8,10 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
+use super::watch::spoiled;
 use super::{LAST_WORDS_BYTES_MAX, Run, now};
 use crate::collect;
 use crate::report::{Ending, REPORT_FORMAT, Report};
-use crate::streams::Moved;
 
 impl Run<'_> {
     /// Gathers what is left to gather and lets go of everything.
@@ -127,21 +127,8 @@ impl Run<'_> {
 
     fn drain(&mut self, piece: &mut [u8]) {
         for moved in [self.stdout.drain(piece), self.stderr.drain(piece)] {
-            let ending = match moved {
-                Ok(Moved::OverLimit) => Ending::Limit {
-                    name: LimitName::Output,
-                },
-                Ok(_) => continue,
-                Err(cause) => Ending::OutputLost {
-                    cause: cause.to_string(),
-                },
-            };
-            // What ended the run before still did; only an end by itself turns out to be another.
-            if matches!(
-                self.ending,
-                None | Some(Ending::Exited { .. } | Ending::Signalled { .. })
-            ) {
-                self.ending = Some(ending);
+            if let Some(ending) = spoiled(moved) {
+                self.overrule(ending);
             }
         }
     }
@@ -152,17 +139,14 @@ impl Run<'_> {
             .groups
             .cpu_used()
             .unwrap_or_else(|| self.tree.cpu_used());
-        let by_kernel = matches!(
-            self.ending,
-            None | Some(Ending::Exited { .. } | Ending::Signalled { .. })
-        );
+        let by_itself = self.ended_by_itself();
         if unkillable {
             Ending::Unkillable
-        } else if by_kernel && self.groups.memory_kills() > 0 {
+        } else if by_itself && self.groups.memory_kills() > 0 {
             Ending::Limit {
                 name: LimitName::Memory,
             }
-        } else if by_kernel && self.cpu_used >= self.cpu_limit() {
+        } else if by_itself && self.cpu_used >= self.cpu_limit() {
             Ending::Limit {
                 name: LimitName::Cpu,
             }

@@ -175,19 +175,28 @@ impl<'a> Run<'a> {
         self.ending.get_or_insert(ending);
     }
 
-    /// Kills for a reason that a task gave before it ended by itself: what it wrote may be read after it is gone.
-    fn overrule(&mut self, ending: Ending) {
-        if matches!(
+    /// Whether nothing but the task itself, or the kernel, has ended it so far.
+    pub(super) fn ended_by_itself(&self) -> bool {
+        matches!(
             self.ending,
-            Some(Ending::Exited { .. } | Ending::Signalled { .. })
-        ) {
-            self.ending = None;
+            None | Some(Ending::Exited { .. } | Ending::Signalled { .. })
+        )
+    }
+
+    /// Takes an ending whose reason the task gave before it ended by itself: what it wrote may be read after it is gone.
+    /// What had ended it otherwise still did.
+    pub(super) fn overrule(&mut self, ending: Ending) {
+        if self.ended_by_itself() {
+            self.ending = Some(ending);
         }
-        self.kill(ending);
     }
 
     fn kill(&mut self, ending: Ending) {
         self.end(ending);
+        self.kill_all();
+    }
+
+    fn kill_all(&mut self) {
         self.groups.kill();
         // The death of process 1 takes everything in its namespace along.
         let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
@@ -206,22 +215,17 @@ impl<'a> Run<'a> {
             Ok(Moved::Nothing)
         };
         for moved in [stdout, stderr] {
-            match moved {
+            if matches!(moved, Ok(Moved::Some)) {
                 // A reader that is behind hears of the next piece; what it reads is the file.
-                Ok(Moved::Some) => {
-                    let _ = rustix::net::send(
-                        parent,
-                        &[SAY_OUTPUT],
-                        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-                    );
-                }
-                Ok(Moved::OverLimit) => self.overrule(Ending::Limit {
-                    name: LimitName::Output,
-                }),
-                Ok(Moved::Nothing | Moved::End) => {}
-                Err(cause) => self.overrule(Ending::OutputLost {
-                    cause: cause.to_string(),
-                }),
+                let _ = rustix::net::send(
+                    parent,
+                    &[SAY_OUTPUT],
+                    SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+                );
+            }
+            if let Some(ending) = spoiled(moved) {
+                self.overrule(ending);
+                self.kill_all();
             }
         }
     }
@@ -285,6 +289,19 @@ impl<'a> Run<'a> {
         if let Some(name) = passed {
             self.kill(Ending::Limit { name });
         }
+    }
+}
+
+/// The ending that output brings about, if it does.
+pub(super) fn spoiled(moved: io::Result<Moved>) -> Option<Ending> {
+    match moved {
+        Ok(Moved::Some | Moved::Nothing | Moved::End) => None,
+        Ok(Moved::OverLimit) => Some(Ending::Limit {
+            name: LimitName::Output,
+        }),
+        Err(cause) => Some(Ending::OutputLost {
+            cause: cause.to_string(),
+        }),
     }
 }
 

@@ -235,21 +235,16 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_io_destroy, ENOSYS),
         (SYS_IO_PGETEVENTS, ENOSYS),
     ];
-    let plain = ALLOWED
-        .iter()
-        .chain(ALLOWED_HERE)
-        .map(|number| (*number, Verdict::Allow));
-    let withheld: &[libc::c_long] = match surface {
-        Surface::Program | Surface::ProgramWithSockets => &[],
-        Surface::Function => WITHHELD_FROM_FUNCTIONS,
+    let withheld = |number: &libc::c_long| {
+        surface == Surface::Function
+            && (STARTING.contains(number) || WITHHELD_FROM_FUNCTIONS.contains(number))
     };
+    let plain = ALLOWED.iter().chain(ALLOWED_HERE);
+    let plain = plain.filter(|number| !withheld(number));
     let all = checked
         .into_iter()
         .chain(CHECKED_HERE.iter().copied())
-        .chain(plain.filter(|(number, _)| {
-            let starts = surface == Surface::Function && STARTING.contains(number);
-            !starts && !withheld.contains(number)
-        }));
+        .chain(plain.map(|number| (*number, Verdict::Allow)));
     all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
         .collect()
 }

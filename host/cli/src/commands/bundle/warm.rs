@@ -5,20 +5,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use host_core::{Digest, Shown};
-use host_node::{Compiling, Loaded, SealOptions};
+use host_bundle::FileEntry;
+use host_core::Shown;
+use host_node::Loaded;
 use host_store::{OpenMode, Store};
 use serde_json::json;
 
 use crate::app::Context;
 use crate::clock;
-use crate::commands::patience::Waiting;
-use crate::commands::run::{Signals, compile_program};
-use crate::commands::{source, trust};
+use crate::commands::run::{Signals, compile_bundled, compiling, load};
+use crate::commands::source;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint};
-use crate::wording::shown;
 
 /// Compile the WASI programs of a bundle, so that its first run need not
 ///
@@ -48,11 +47,15 @@ struct Warmed {
 pub(super) fn run(context: &Context, arguments: &WarmArgs) -> Result<Exit, Failure> {
     let store = Store::open(&context.settings.places, OpenMode::Write)
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
-    let loaded = load(context, &store, arguments)?;
+    let path = arguments.bundle.as_path();
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(source::unread(path, &error));
+    }
+    let loaded = load(context, &store, path, &arguments.modulepath)?;
     let signals = Signals::listen()?;
     let mut warmed = Vec::new();
-    for (file, digest, size) in programs(&loaded) {
-        warmed.push(warm(context, &store, &signals, file, &digest, size)?);
+    for program in programs(&loaded) {
+        warmed.push(warm(context, &store, &signals, program)?);
     }
     print(context, &loaded, &warmed);
     let is_unfit = warmed.iter().any(|program| program.failure.is_some());
@@ -63,30 +66,12 @@ pub(super) fn run(context: &Context, arguments: &WarmArgs) -> Result<Exit, Failu
     })
 }
 
-fn load(context: &Context, store: &Store, arguments: &WarmArgs) -> Result<Loaded, Failure> {
-    let path = arguments.bundle.as_path();
-    if let Err(error) = std::fs::metadata(path) {
-        return Err(source::unread(path, &error));
-    }
-    let trust = trust::load(context)?;
-    let options = SealOptions {
-        for_own_run: true,
-        modulepath: source::modulepath(context, path, &arguments.modulepath)?,
-        ..SealOptions::default()
-    };
-    let mut waiting = Waiting::new(context.printer, format!("reading `{}`", shown(path)));
-    let mut busy = || waiting.nudge();
-    host_node::load(path, &trust, clock::now_unix(), &options, store, &mut busy)
-        .map_err(|error| source::unloaded(path, &error))
-}
-
 /// The WASI programs among the files of tasks.
-fn programs(loaded: &Loaded) -> impl Iterator<Item = (&str, Digest, u64)> {
+fn programs(loaded: &Loaded) -> impl Iterator<Item = &FileEntry> {
     let files = loaded.bundle.manifest().files().iter();
-    files.filter_map(|file| {
+    files.filter(|file| {
         let path = file.path.as_str();
-        let is_program = path.starts_with("tasks/") && host_task::is_wasm_file(path);
-        is_program.then_some((path, file.sha256, file.size))
+        path.starts_with("tasks/") && host_task::is_wasm_file(path)
     })
 }
 
@@ -94,25 +79,14 @@ fn warm(
     context: &Context,
     store: &Store,
     signals: &Signals,
-    file: &str,
-    digest: &Digest,
-    size: u64,
+    program: &FileEntry,
 ) -> Result<Warmed, Failure> {
-    let name = Shown(file).to_string();
-    let program = store.read(digest, size).map_err(|error| {
-        Failure::new(Exit::Machine, &error).within(format!("`{name}` cannot be read"))
-    })?;
     let machine = context.settings.machine();
     let moment = clock::moment()?;
-    let compiling = Compiling {
-        machine: &machine,
-        store,
-        moment: &moment,
-        fresh_key: clock::random()?,
-    };
-    let compiled = compile_program(context, signals, &name, &program, digest, &compiling)?;
+    let compiling = compiling(&machine, store, &moment)?;
+    let compiled = compile_bundled(context, signals, program, &compiling)?;
     Ok(Warmed {
-        file: name.clone(),
+        file: Shown(program.path.as_str()).to_string(),
         was_there: compiled
             .as_ref()
             .is_ok_and(|compiled| compiled.is_from_cache),

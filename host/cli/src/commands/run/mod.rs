@@ -31,14 +31,11 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
 use host_jail::{Guess, Keeper, StartError};
-use host_node::{
-    BeginError, CompileError, Compiled, Compiling, Loaded, Machine, Moment, Plan, RunRequest,
-    SealOptions, Work,
-};
+use host_node::{BeginError, CompileError, Loaded, Moment, Plan, RunRequest, SealOptions, Work};
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
-pub(crate) use self::compile::try_to_compile as compile_program;
+pub(crate) use self::compile::{compile_bundled, compiling};
 use self::live::Shows;
 pub(crate) use self::live::Signals;
 use self::typed::InputText;
@@ -52,7 +49,7 @@ use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::Paint;
-use crate::wording::{reason, shown};
+use crate::wording::shown;
 
 /// How much of a bundle's front is looked at to guess what it runs, in bytes: most manifests.
 const FRONT_BYTES: u64 = 16 << 10;
@@ -117,7 +114,7 @@ pub(crate) fn run(
     keeper: Option<Result<Keeper, StartError>>,
 ) -> Result<Exit, Failure> {
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
-    there(named).map_err(|failure| of_program(arguments, failure))?;
+    there(named).map_err(|failure| of_program(Some(named), failure))?;
     if program::is_program(&named.bundle) {
         return program::run(context, arguments, kept(keeper)?);
     }
@@ -142,7 +139,7 @@ pub(crate) fn run(
     // While it makes what every jail needs, the bundle is looked at.
     let keeper = kept(keeper)?;
     let store = open_store(&context.settings.places)?;
-    let loaded = load(context, &store, named)?;
+    let loaded = load(context, &store, &named.bundle, &named.modulepath)?;
     let named = &glance::settle(&loaded.module, arguments, named);
     // Without its task nobody knows its options.
     let task = glance::find(&loaded.module, named)
@@ -181,8 +178,10 @@ pub(crate) fn run(
 }
 
 /// Forks the keeper of a run that the command line seems to ask for; none where it does not.
-pub(crate) fn keeper_for(arguments: &[OsString]) -> Option<Result<Keeper, StartError>> {
-    let named = scan::scan(arguments).filter(|named| !named.help && named.bundle.exists())?;
+pub(crate) fn keeper_for(named: &scan::Named) -> Option<Result<Keeper, StartError>> {
+    if named.help || !named.bundle.exists() {
+        return None;
+    }
     let by_root = rustix::process::geteuid().is_root();
     let guess = if program::is_program(&named.bundle) {
         Guess::Function
@@ -201,8 +200,8 @@ fn kept(keeper: Option<Result<Keeper, StartError>>) -> Result<Keeper, Failure> {
 }
 
 /// A failure before anything else, which has an exit code of its own where a WASI program is to be run as it is.
-pub(crate) fn of_program(arguments: &[OsString], failure: Failure) -> Failure {
-    match scan::scan(arguments) {
+pub(crate) fn of_program(named: Option<&scan::Named>, failure: Failure) -> Failure {
+    match named {
         Some(named) if program::is_program(&named.bundle) => program::not_run(failure),
         _ => failure,
     }
@@ -374,12 +373,17 @@ fn open_store(places: &Places) -> Result<Store, Failure> {
     })
 }
 
-fn load(context: &Context, store: &Store, named: &scan::Named) -> Result<Loaded, Failure> {
+/// Verifies and reads what is to be run: a bundle, or a module that is sealed on the way.
+pub(crate) fn load(
+    context: &Context,
+    store: &Store,
+    path: &Path,
+    modulepath: &[PathBuf],
+) -> Result<Loaded, Failure> {
     let trust = trust::load(context)?;
-    let path = named.bundle.as_path();
     let options = SealOptions {
         for_own_run: true,
-        modulepath: source::modulepath(context, path, &named.modulepath)?,
+        modulepath: source::modulepath(context, path, modulepath)?,
         ..SealOptions::default()
     };
     let mut waiting = Waiting::new(context.printer, format!("reading `{}`", shown(path)));
@@ -442,16 +446,18 @@ fn start(
     };
     announce::announce(context, &plan, &grant, request);
     let signals = live::Signals::listen()?;
-    let compiled = if plan.is_wasm() {
-        match wasm_program(context, store, &machine, &plan, &moment, &signals)? {
-            Ok(compiled) => Some(compiled),
-            Err(error) => {
-                drop(keeper);
-                return unstarted(context, store, &plan, request, &moment, &error);
+    let compiled = match plan.program() {
+        None => None,
+        Some(program) => {
+            let compiling = compile::compiling(&machine, store, &moment)?;
+            match compile_bundled(context, &signals, program, &compiling)? {
+                Ok(compiled) => Some(compiled),
+                Err(error) => {
+                    drop(keeper);
+                    return unstarted(context, store, &plan, request, &moment, &error);
+                }
             }
         }
-    } else {
-        None
     };
     let work = Work::of_task(&plan, compiled, store);
     let running = work
@@ -461,29 +467,6 @@ fn start(
     let name = plan.task.name.to_string();
     let followed = live::follow(context, running, &signals, &name, Shows::Result)?;
     summary::end(context, &plan, request, &followed, run)
-}
-
-/// The machine code of a task's WASI program.
-fn wasm_program(
-    context: &Context,
-    store: &Store,
-    machine: &Machine,
-    plan: &Plan<'_>,
-    moment: &Moment,
-    signals: &live::Signals,
-) -> Result<Result<Compiled, CompileError>, Failure> {
-    let name = Shown(&plan.installation.executable).to_string();
-    let (program, digest) = plan.program(store).map_err(|error| {
-        let message = format!("`{name}` of the bundle cannot be read: {}", reason(&error));
-        Failure::plain(Exit::Machine, message)
-    })?;
-    let compiling = Compiling {
-        machine,
-        store,
-        moment,
-        fresh_key: clock::random()?,
-    };
-    compile::try_to_compile(context, signals, &name, &program, &digest, &compiling)
 }
 
 /// A task whose program nobody can start.

@@ -10,16 +10,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use host_core::{Capability, EnvName, LimitName, NameError, Outcome, Record, RunId, Shown};
+use host_core::{Capability, EnvName, LimitName, NameError, Outcome, RunId, Shown};
 use host_jail::Keeper;
 use host_node::{
-    CompileError, Compiling, Finished, GuestDir, Moment, PROGRAM_BYTES_MAX, ProgramPlan,
-    ProgramRequest, ResultValue,
+    CompileError, Finished, GuestDir, Moment, PROGRAM_BYTES_MAX, ProgramPlan, ProgramRequest,
 };
 use host_store::Store;
-use serde_json::json;
 
-use super::compile::try_to_compile;
+use super::compile::{compiling, try_to_compile};
 use super::live::{Followed, SIGPIPE, Shows, Signals, follow};
 use super::pump;
 use super::summary::{self, Told};
@@ -161,19 +159,15 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
         Err(_) => return refused(context, &plan, &store, &moment),
     };
     let signals = Signals::listen()?;
-    let compiling = Compiling {
-        machine: &machine,
-        store: &store,
-        moment: &moment,
-        fresh_key: clock::random()?,
-    };
+    let compiling = compiling(&machine, &store, &moment)?;
     let shown = shown(&typed.program);
+    let digest = &request.digest;
     let compiled = try_to_compile(
         context,
         &signals,
         &shown,
-        &program,
-        &request.digest,
+        digest,
+        || Ok(program),
         &compiling,
     )?;
     let compiled = match compiled {
@@ -195,7 +189,7 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
 fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followed, run: RunId) {
     let finished = &followed.finished;
     if context.printer.mode() != OutputMode::Human {
-        return print_record(context, &finished.record);
+        return summary::record(context.printer, &finished.record);
     }
     // Whoever has had enough of its output wants to hear nothing of how it ended.
     if ended_by_itself(finished) || followed.interrupted == Some(SIGPIPE) {
@@ -395,7 +389,7 @@ fn refused(
         .refuse(store, moment)
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     if context.printer.mode() != OutputMode::Human {
-        print_record(context, &record);
+        summary::record(context.printer, &record);
         return Ok(Exit::NotRun);
     }
     let lines = record
@@ -422,7 +416,7 @@ fn unfit(
         .unstarted(store, moment, &error.to_string(), error.hint())
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     if context.printer.mode() != OutputMode::Human {
-        print_record(context, &finished.record);
+        summary::record(context.printer, &finished.record);
         return Ok(Exit::NotRun);
     }
     let failure = Failure::new(Exit::NotRun, error).within(format!("`{name}` cannot be run"));
@@ -430,14 +424,6 @@ fn unfit(
         Some(hint) => failure.hint(hint),
         None => failure,
     })
-}
-
-fn print_record(context: &Context, record: &Record<ResultValue>) {
-    let printer = context.printer;
-    match printer.mode() {
-        OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": record})),
-        OutputMode::Json | OutputMode::Human => printer.json(record),
-    }
 }
 
 #[cfg(test)]

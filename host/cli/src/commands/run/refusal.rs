@@ -4,6 +4,7 @@ use host_core::{Ask, Origin, Shown};
 use host_node::{Moment, Plan, RunRequest};
 use host_store::Store;
 
+use super::summary;
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,12 +22,8 @@ pub(super) fn end(
     let record = host_node::refuse(plan, store, moment)
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
     let printer = context.printer;
-    match printer.mode() {
-        OutputMode::Json => printer.json(&record),
-        OutputMode::Jsonl => {
-            printer.json(&serde_json::json!({"event": "record", "record": record}))
-        }
-        OutputMode::Human => {}
+    if printer.mode() != OutputMode::Human {
+        summary::record(printer, &record);
     }
     let refused = printer.on_stderr(Paint::Refused, "refused:");
     let missing = plan.missing();

@@ -46,6 +46,15 @@ pub(super) fn failure(context: &Context, told: &Told<'_>, finished: &Finished, r
     }
 }
 
+/// Prints a record for a program to read.
+pub(super) fn record(printer: Printer, record: &Record<ResultValue>) {
+    if printer.mode() == OutputMode::Jsonl {
+        printer.json(&json!({"event": "record", "record": record}));
+    } else {
+        printer.json(record);
+    }
+}
+
 /// Prints the result and returns how `host` ends.
 pub(super) fn end(
     context: &Context,
@@ -63,17 +72,15 @@ pub(super) fn end(
         kind: kind(&plan.installation.executable),
         noop: plan.noop,
     };
-    match printer.mode() {
-        OutputMode::Json => printer.json(&finished.record),
-        OutputMode::Jsonl => printer.json(&json!({"event": "record", "record": finished.record})),
-        OutputMode::Human => {
-            let ended_line = value(printer, followed).unwrap_or(followed.ended_line);
-            if !ended_line {
-                printer.note("");
-            }
-            words(printer, &told, finished, run);
-            artifacts(context, &finished.record, run);
+    if printer.mode() == OutputMode::Human {
+        let ended_line = value(printer, followed).unwrap_or(followed.ended_line);
+        if !ended_line {
+            printer.note("");
         }
+        words(printer, &told, finished, run);
+        artifacts(context, &finished.record, run);
+    } else {
+        record(printer, &finished.record);
     }
     // The record has no place for these, so they are told beside it.
     left_out(printer, finished);

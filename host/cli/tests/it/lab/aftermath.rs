@@ -68,9 +68,9 @@ pub(crate) fn assert_settled(lab: &Lab) {
                 open.insert(run, "abandoned".to_owned());
             }
             "recovered" => {}
-            "refused" => assert!(
-                !lab.spool(&run).exists(),
-                "a refused run has a spool: {line}"
+            "refused" | "unstarted" => assert!(
+                !open.contains_key(&run) && !lab.spool(&run).exists(),
+                "nothing was about to be started: {line}"
             ),
             other => panic!("unknown event `{other}`"),
         }
