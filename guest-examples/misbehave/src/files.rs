@@ -26,6 +26,11 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// How many files are made at most.
 const FILES_MAX: u64 = 1_000_000;
 
+/// How many files are listed, how long their names are, and how often at most.
+const LISTED_FILES: u64 = 4_000;
+const LONG_NAME_BYTES: usize = 250;
+const LISTINGS_MAX: u64 = 200;
+
 /// How deep directories are nested at most.
 const DEPTH_MAX: u64 = 20_000;
 
@@ -93,6 +98,29 @@ pub(crate) fn million_files(argument: &Argument) -> Option<Value> {
             }
         };
         json!({"files": files, "error": error})
+    }))
+}
+
+/// Fills a directory with long names and lists it over and over, with every listing kept open.
+pub(crate) fn list_directories(argument: &Argument) -> Option<Value> {
+    Some(in_directory(argument, |directory| {
+        for file in 0..LISTED_FILES {
+            let name = format!("{file:0>width$}", width = LONG_NAME_BYTES);
+            if let Err(error) = directory.open(&name, How::CREATE) {
+                return json!({"files": file, "error": error});
+            }
+        }
+        let mut held = Vec::new();
+        let error = loop {
+            match directory.list() {
+                Ok(listing) => held.push(listing),
+                Err(error) => break Some(error),
+            }
+            if held.len() as u64 == LISTINGS_MAX {
+                break None;
+            }
+        };
+        json!({"files": LISTED_FILES, "listings": held.len(), "error": error})
     }))
 }
 

@@ -50,6 +50,7 @@ const MODES: &[(&str, Act)] = &[
     ("open-handles", files::open_handles),
     ("fill-disk", files::fill_disk),
     ("million-files", files::million_files),
+    ("list-directories", files::list_directories),
     ("sparse", files::sparse),
     ("deep-directories", files::deep_directories),
     ("path-tricks", paths::path_tricks),

@@ -39,6 +39,12 @@ fn said<T>(answer: Result<T, Errno>) -> Result<T, String> {
     answer.map_err(|error| error.name().to_lowercase())
 }
 
+/// How much of a directory one answer lists, in bytes.
+const LISTING_BYTES: usize = 4096;
+
+/// What is left of a directory that was listed: how many bytes the answer has.
+pub(crate) type Listing = usize;
+
 /// An open file or directory, closed with the value.
 #[derive(Debug)]
 pub(crate) struct Handle(Fd);
@@ -173,6 +179,13 @@ impl Handle {
     pub(crate) fn set_size(&self, bytes: u64) -> Result<(), String> {
         // SAFETY: takes numbers and no memory.
         said(unsafe { wasip1::fd_filestat_set_size(self.0, bytes) })
+    }
+
+    /// Lists a directory as far as the answer has room; what the host made of it is gone with the call.
+    pub(crate) fn list(&self) -> Result<Listing, String> {
+        let mut answer = vec![0_u8; LISTING_BYTES];
+        // SAFETY: `answer` has room for as many bytes as are named.
+        said(unsafe { wasip1::fd_readdir(self.0, answer.as_mut_ptr(), LISTING_BYTES, 0) })
     }
 }
 

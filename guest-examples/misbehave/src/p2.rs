@@ -8,7 +8,8 @@ use wasip2::cli::stderr::get_stderr;
 use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
-    Descriptor, DescriptorFlags, DescriptorType, ErrorCode, NewTimestamp, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, NewTimestamp,
+    OpenFlags, PathFlags,
 };
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::random::random::get_random_bytes;
@@ -39,6 +40,9 @@ const READINGS: usize = 1000;
 fn said<T>(answer: Result<T, ErrorCode>) -> Result<T, String> {
     answer.map_err(|error| error.name().to_owned())
 }
+
+/// A directory that is being listed: the host holds all of it.
+pub(crate) type Listing = DirectoryEntryStream;
 
 /// An open file or directory, closed with the value.
 #[derive(Debug)]
@@ -135,6 +139,11 @@ impl Handle {
 
     pub(crate) fn set_size(&self, bytes: u64) -> Result<(), String> {
         said(self.0.set_size(bytes))
+    }
+
+    /// Begins to list a directory, and keeps that open.
+    pub(crate) fn list(&self) -> Result<Listing, String> {
+        said(self.0.read_directory())
     }
 }
 

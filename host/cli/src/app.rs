@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
             .note(&format!("this is a bug in host, please report it: {panic}"));
     }));
     survive_size_limits();
-    let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or(Exit::Bug);
+    let exit = std::panic::catch_unwind(|| start(&arguments)).unwrap_or_else(|_| bug(&arguments));
     if !printer::all_printed() {
         Printer::new(OutputMode::Human, true).note("error: not everything could be printed");
         // A result that did not reach its reader is not done.
@@ -44,6 +44,16 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(exit.code());
     }
     ExitCode::from(exit.code())
+}
+
+/// How a bug of ours ends: by a code of its own, but among those of a program by the one that is not the program's.
+fn bug(arguments: &[OsString]) -> Exit {
+    let exit = std::panic::catch_unwind(|| {
+        let named = commands::run::scan::scan(arguments);
+        let failure = Failure::plain(Exit::Bug, "a bug in host");
+        commands::run::of_program(named.as_ref(), failure).exit
+    });
+    exit.unwrap_or(Exit::Bug)
 }
 
 /// Makes a caller's limit on the size of files an error of the write that passes it, and not the end of this process.

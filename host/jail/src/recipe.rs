@@ -173,13 +173,24 @@ impl JailRecipe {
         matches!(self.program, Program::Function { .. })
     }
 
-    /// The memory that the kernel bounds the run to, in bytes.
+    /// The memory that the kernel bounds the processes of the run to, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let own = match self.program {
             Program::File(_) => 0,
             Program::Function { own_bytes, .. } => own_bytes,
         };
         self.limits.memory().bytes().saturating_add(own)
+    }
+
+    /// The memory that a control group bounds the run to, in bytes. It counts files in memory too, which are no part of
+    /// what a function bounds itself.
+    pub(crate) fn group_memory_bytes(&self) -> u64 {
+        let files = if self.is_function() {
+            self.limits.scratch().bytes()
+        } else {
+            0
+        };
+        self.memory_bytes().saturating_add(files)
     }
 
     /// The processes and threads that the kernel bounds the run to.
@@ -338,6 +349,12 @@ mod tests {
         let shown = |path: &str| function.shown_from_machine(Path::new(path), opened.iter());
         assert!(!shown("/usr/share") && !shown("/opt/tools/x") && shown("/srv/app/data"));
         assert_eq!(function.memory_bytes(), file.memory_bytes() + 100);
+        let scratch = function.limits.scratch().bytes();
+        assert_eq!(
+            function.group_memory_bytes(),
+            function.memory_bytes() + scratch
+        );
+        assert_eq!(file.group_memory_bytes(), file.memory_bytes());
         assert!(function.files() > file.files() && function.processes() > file.processes());
     }
 

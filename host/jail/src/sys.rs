@@ -11,6 +11,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::process::Pid;
 
@@ -46,6 +47,21 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// A user namespace alone, for identity maps.
 pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
+
+/// The CPU time of all descendants of this process that were waited for; nothing where the kernel does not say.
+pub(crate) fn cpu_of_children() -> Duration {
+    // SAFETY: `rusage` is plain integers, for which all zeroes is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: getrusage(2) writes one `rusage` behind the pointer, which is good for that, and keeps nothing.
+    if unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) } != 0 {
+        return Duration::ZERO;
+    }
+    let time = |time: libc::timeval| {
+        let seconds = Duration::from_secs(time.tv_sec.unsigned_abs());
+        seconds + Duration::from_micros(time.tv_usec.unsigned_abs())
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
 
 /// Clones this process into the namespaces of `flags` and, where given, the version 2 control group `cgroup`.
 pub(crate) fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked<Cloned>> {

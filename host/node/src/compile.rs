@@ -183,7 +183,13 @@ pub fn compile(
             is_from_cache: true,
         });
     }
-    let program = read().map_err(CompileError::Program)?;
+    let program = read().map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => CompileError::Unfit {
+            reason: error.to_string(),
+            hint: None,
+        },
+        _ => CompileError::Program(error),
+    })?;
     let made = make(program, compiling, goes_on)?;
     let sealed = key.seal(digest, &engine, &made);
     // A cache that takes nothing costs compiling again.
@@ -276,7 +282,7 @@ fn make(
     let report: Report = serde_json::from_slice(&report).map_err(|_| CompileError::Lost {
         reason: "its keeper was killed",
     })?;
-    judge(report, &limits, machine.by_root())?;
+    judge(report, &limits)?;
     Ok(read(stdout, COMPILED_BYTES_MAX)?)
 }
 
@@ -332,7 +338,7 @@ fn read(mut file: std::fs::File, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn judge(report: Report, limits: &Limits, by_root: bool) -> Result<(), CompileError> {
+fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {
     let failed = |reason: String| {
         // A compiler that was taken over says what it likes.
         let reason = Shown(&reason).to_string();
@@ -355,8 +361,13 @@ fn judge(report: Report, limits: &Limits, by_root: bool) -> Result<(), CompileEr
             Some(End::Exited { .. }) | None => failed(format!("it ended with {code}")),
         },
         Ending::Limit { name } => passed(name),
-        // Where no control group binds, the compiler hears itself that there is no more, and aborts.
-        Ending::Signalled { signal } if signal == SIGABRT && !by_root => passed(LimitName::Memory),
+        // Less than its limit was all that there was.
+        Ending::Signalled { signal: SIGABRT } => Err(CompileError::Lost {
+            reason: "it got no more memory on this machine",
+        }),
+        Ending::Signalled { signal: SIGKILL } => Err(CompileError::Lost {
+            reason: "it was killed",
+        }),
         Ending::Signalled { signal } => failed(format!("it was killed by signal {signal}")),
         Ending::NotStarted(error) => Err(CompileError::Jail(error)),
         Ending::Cancelled => Err(CompileError::Interrupted),
@@ -371,3 +382,5 @@ fn judge(report: Report, limits: &Limits, by_root: bool) -> Result<(), CompileEr
 
 /// The signal that a process ends itself by.
 const SIGABRT: i32 = 6;
+/// The signal that others, or the kernel, end one by.
+const SIGKILL: i32 = 9;

@@ -356,7 +356,7 @@ fn entry_of<'b>(
 fn no_longer_than(entry: &FileEntry, bytes_max: u64) -> io::Result<&FileEntry> {
     if entry.size > bytes_max {
         let message = format!("it is longer than {bytes_max} bytes");
-        return Err(io::Error::other(message));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(entry)
 }
@@ -374,7 +374,7 @@ pub(crate) fn read_file(
 /// Reads a WASI program of a verified bundle.
 ///
 /// # Errors
-/// When its file is too long, or cannot be read any more.
+/// When its file is too long ([`io::ErrorKind::FileTooLarge`]), or cannot be read any more.
 pub fn read_program(file: &FileEntry, store: &Store) -> io::Result<Vec<u8>> {
     read_entry(no_longer_than(file, PROGRAM_BYTES_MAX)?, store)
 }

@@ -255,8 +255,11 @@ impl WasmProgram {
     fn preopens(&self, openings: &[Opening], has_files: bool) -> Vec<Preopen> {
         let granted = openings.iter().filter_map(|opening| {
             let place = opening.path.to_str()?.to_owned();
-            // What has a name of its own is not shown by another one too.
-            let has_name = self.preopens.iter().any(|preopen| preopen.place == place);
+            // What has a name of its own is not shown by another one too, unless that gives less.
+            let has_name = self
+                .preopens
+                .iter()
+                .any(|preopen| preopen.place == place && (preopen.writable || !opening.writable));
             (!has_name).then_some(Preopen {
                 name: place.clone(),
                 place,

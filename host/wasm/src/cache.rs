@@ -113,8 +113,11 @@ fn copy_from(file: &File, mut from: u64) -> rustix::io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let copy = rustix::fs::memfd_create("program", flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| rustix::fs::memfd_create("program", flags))?;
-    loop {
-        match rustix::fs::sendfile(&copy, file, Some(&mut from), PIECE_BYTES_MAX) {
+    // No more than it had when it was looked at, whatever others append to it now.
+    let size = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+    while from < size {
+        let left = usize::try_from(size - from).unwrap_or(usize::MAX);
+        match rustix::fs::sendfile(&copy, file, Some(&mut from), left.min(PIECE_BYTES_MAX)) {
             Ok(0) => break,
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use wasmtime::component::{Component, types::ComponentItem};
+use wasmtime::component::Component;
+use wasmtime::component::types::{ComponentItem, Type};
 use wasmtime::{Engine, Error, ExternType, Module, Result};
+use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::artifact::{Artifact, ProgramKind};
 use crate::engine::engine;
@@ -171,20 +173,38 @@ fn judge_component(engine: &Engine, component: &Component) -> Result<(), End> {
     if let Some(unfit) = imports::judge(names.iter().map(String::as_str)) {
         return Err(unfit);
     }
-    component_linker(engine)
+    let linked = component_linker(engine)
         .and_then(|linker| linker.instantiate_pre(component))
         .map_err(unlinked)?;
-    let exports = kind.exports(engine);
-    let mut run = exports.filter(|(name, item)| {
-        let is_run = *name == "wasi:cli/run" || name.starts_with("wasi:cli/run@0.2.");
-        is_run && matches!(item.ty, ComponentItem::ComponentInstance(_))
+    // The same look that finds the function when it is run, and then its type.
+    let is_found = CommandPre::new(linked).is_ok();
+    let is_command = kind.exports(engine).any(|(name, export)| {
+        let ComponentItem::ComponentInstance(interface) = export.ty else {
+            return false;
+        };
+        let run = interface.get_export(engine, "run");
+        name.starts_with("wasi:cli/run@0.2.") && run.is_some_and(|run| is_run(&run.ty))
     });
-    if run.next().is_some() {
+    if is_found && is_command {
         return Ok(());
     }
-    let reason = "it is no command: it exports no `wasi:cli/run` of WASI 0.2";
+    let reason =
+        "it is no command: it exports no `wasi:cli/run` of WASI 0.2 with its function `run`";
     let hint = "a component that is called by others cannot be run by itself; build it for the world `wasi:cli/command`";
     Err(unfit_hinting(reason, hint))
+}
+
+/// Whether something is a function without parameters that returns a bare `result`.
+fn is_run(item: &ComponentItem) -> bool {
+    let ComponentItem::ComponentFunc(run) = item else {
+        return false;
+    };
+    let mut results = run.results();
+    let is_bare = match results.next() {
+        Some(Type::Result(result)) => result.ok().is_none() && result.err().is_none(),
+        _ => false,
+    };
+    run.params().len() == 0 && is_bare && results.next().is_none()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod cache;
 pub mod order;
 pub mod verdict;
 
+mod asked_stdin;
 mod budget;
 mod compile;
 mod engine;

@@ -31,7 +31,7 @@ pub struct RunOrder {
     pub call_bytes: u64,
     /// How many handles it may have at one time: files, directories, streams and what it waits for.
     pub handles: u64,
-    /// Whether standard input arrives bit by bit, and is a file otherwise.
+    /// Whether standard input is a socket that is asked for each piece of it, and is a file otherwise.
     pub streams_stdin: bool,
 }
 

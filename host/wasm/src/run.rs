@@ -14,6 +14,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2};
 
 use crate::artifact::ProgramKind;
+use crate::asked_stdin::AskedStdin;
 use crate::budget::{Budget, Passed};
 use crate::cache;
 use crate::engine::engine;
@@ -169,7 +170,7 @@ fn context(order: &RunOrder) -> Result<WasiCtxBuilder> {
     let own =
         |stream: &dyn AsFd| -> Result<File> { Ok(stream.as_fd().try_clone_to_owned()?.into()) };
     if order.streams_stdin {
-        builder.stdin(wasmtime_wasi::cli::stdin());
+        builder.stdin(AskedStdin);
     } else {
         builder.stdin(InputFile::new(own(&std::io::stdin())?));
     }
@@ -214,29 +215,30 @@ fn end_of(error: Error) -> End {
 
 /// The limit that a guest passed, if that ended it.
 fn limit_of(error: &Error) -> Option<(LimitName, String)> {
-    let handles = || Some((LimitName::Files, "it held too many handles".to_owned()));
-    for cause in error.chain() {
+    let too_many_handles = || (LimitName::Files, "it held too many handles".to_owned());
+    let typed = error.chain().find_map(|cause| {
         if let Some(Passed { name, reason }) = cause.downcast_ref() {
             return Some((*name, reason.clone()));
         }
-        if let Some(ResourceTableError::Full) = cause.downcast_ref() {
-            return handles();
-        }
-        let text = cause.to_string();
-        if text.starts_with(OUT_OF_MEMORY) {
-            return Some((LimitName::Memory, text));
-        }
-        if text.contains(TOO_MANY_HANDLES) {
-            return handles();
-        }
-        if text.contains(COPIED_TOO_MUCH) {
-            let reason = "it handed too much to the host in one call";
-            return Some((LimitName::Memory, reason.to_owned()));
-        }
-        if text.contains(RANDOM_TOO_MUCH) && text.starts_with("requested len") {
-            let reason = "it asked for too many random bytes in one call";
-            return Some((LimitName::Memory, reason.to_owned()));
-        }
+        let full = matches!(cause.downcast_ref(), Some(ResourceTableError::Full));
+        full.then(too_many_handles)
+    });
+    if typed.is_some() {
+        return typed;
     }
-    None
+    // Only the innermost is the engine's own: what stands around it quotes the names that a program gives its functions.
+    let text = error.root_cause().to_string();
+    if text.starts_with(OUT_OF_MEMORY) {
+        Some((LimitName::Memory, text))
+    } else if text.contains(TOO_MANY_HANDLES) {
+        Some(too_many_handles())
+    } else if text.contains(COPIED_TOO_MUCH) {
+        let reason = "it handed too much to the host in one call";
+        Some((LimitName::Memory, reason.to_owned()))
+    } else if text.contains(RANDOM_TOO_MUCH) && text.starts_with("requested len") {
+        let reason = "it asked for too many random bytes in one call";
+        Some((LimitName::Memory, reason.to_owned()))
+    } else {
+        None
+    }
 }

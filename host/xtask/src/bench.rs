@@ -105,7 +105,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result
     packages::ensure(&arguments.tools())?;
     let host = match &arguments.host {
         Some(file) => std::path::absolute(file)?,
-        None => workspace.build_host("dist")?,
+        None => workspace.build_dist()?,
     };
     let larger = if arguments.wants(Part::Sizes) {
         large::build(workspace)?

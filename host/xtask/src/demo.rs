@@ -24,7 +24,7 @@ const REFUSED: i32 = 3;
 /// When it does not build, or a command does not end as it should.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     println!("building host (the first time takes some minutes)");
-    let host = workspace.build_host("ci")?;
+    let host = workspace.build_host()?;
     let guest = guests::build_one(workspace, GUEST)?;
     let directory = workspace.fresh("demo")?;
     println!("\nin {}, with HOST_HOME=$PWD/home", directory.display());

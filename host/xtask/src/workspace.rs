@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::machine::{program, read, run};
 
+/// How tests of whole programs are built, and `host` with them. Every build of the `ci` profile is one of the whole
+/// workspace with its tests: what is chosen otherwise has other features, down to the engine, and is built anew.
+pub(crate) const CI_TESTS: [&str; 6] = ["test", "--profile", "ci", "--workspace", "--test", "it"];
+
 /// The repository and its build directory.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -57,22 +61,34 @@ impl Workspace {
         command
     }
 
-    /// Builds `host` with this profile, progress visible, and gives its path.
+    /// Builds `host` as the tests run it, progress visible, and gives its path.
     ///
     /// # Errors
     ///
     /// When it does not build.
-    pub(crate) fn build_host(&self, profile: &str) -> Result<PathBuf> {
-        run(&mut self.cargo(&[
+    pub(crate) fn build_host(&self) -> Result<PathBuf> {
+        let tests = [CI_TESTS.as_slice(), &["--no-run"]].concat();
+        run(&mut self.cargo(&tests))?;
+        Ok(self.target.join("ci/host"))
+    }
+
+    /// Builds `host` as it ships, progress visible, and gives its path.
+    ///
+    /// # Errors
+    ///
+    /// When it does not build.
+    pub(crate) fn build_dist(&self) -> Result<PathBuf> {
+        let dist = [
             "build",
             "--profile",
-            profile,
+            "dist",
             "--package",
             "host-cli",
             "--bin",
             "host",
-        ]))?;
-        Ok(self.target.join(profile).join("host"))
+        ];
+        run(&mut self.cargo(&dist))?;
+        Ok(self.target.join("dist/host"))
     }
 
     /// An empty directory of this name below the build directory; what was in it is removed.

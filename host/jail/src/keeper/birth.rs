@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             streams::write_all(mark, &line).step("note the control groups")?;
         }
         let groups = hierarchies
-            .make(&recipe.run, recipe.memory_bytes(), recipe.processes())
+            .make(&recipe.run, recipe.group_memory_bytes(), recipe.processes())
             .step("make control groups")?;
         match give_birth(recipe, base, given, &groups) {
             Ok(Born {
@@ -245,16 +245,24 @@ const MEMORY_LOOKED_AT: &str = "each process by RLIMIT_DATA; the sum of what the
 const CPU_LOOKED_AT: &str =
     "summed over the processes that are seen, from time to time; each one by RLIMIT_CPU";
 /// The same two where `/proc` hides the processes of the run.
-pub(super) const BLIND: [(&str, &str); 2] = [
-    (
-        "memory",
-        "each process by RLIMIT_DATA; /proc hides the run, so their sum is not looked at",
-    ),
-    (
-        "cpu",
-        "each process by RLIMIT_CPU; /proc hides the run, so their sum is not looked at",
-    ),
-];
+const MEMORY_UNSEEN: &str =
+    "each process by RLIMIT_DATA; /proc hides the run, so their sum is not looked at";
+const CPU_UNSEEN: &str =
+    "each process by RLIMIT_CPU; /proc hides the run, so their sum is not looked at";
+/// What bounds the CPU time of a function there.
+const CPU_OF_ONE_UNSEEN: &str =
+    "RLIMIT_CPU of the one process that there is, seconds late; /proc hides it";
+
+/// What holds the walls up that would be looked after in `/proc`, where it hides the run.
+pub(super) fn blind(recipe: &JailRecipe) -> Vec<(String, String)> {
+    let walls: &[(&str, &str)] = if recipe.is_function() {
+        &[("cpu", CPU_OF_ONE_UNSEEN)]
+    } else {
+        &[("memory", MEMORY_UNSEEN), ("cpu", CPU_UNSEEN)]
+    };
+    let owned = |(wall, held): &(&str, &str)| ((*wall).to_owned(), (*held).to_owned());
+    walls.iter().map(owned).collect()
+}
 
 /// What holds each wall up, for the record.
 fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use host_core::LimitName;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{WaitId, WaitIdOptions};
+use rustix::process::{Resource, WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
 use super::watch::spoiled;
 use super::{LAST_WORDS_BYTES_MAX, Run, now};
+use crate::cgroup::Controller;
 use crate::collect;
 use crate::report::{Ending, REPORT_FORMAT, Report};
+use crate::sys;
 
 impl Run<'_> {
     /// Gathers what is left to gather and lets go of everything.
@@ -27,7 +29,8 @@ impl Run<'_> {
         // Init's last word may still stand in the channel.
         while self.ending.is_none() && !unkillable && self.heard_more() {}
         self.drain(piece);
-        let ending = self.judge(unkillable);
+        let last_words = self.last_words();
+        let ending = self.judge(unkillable, &last_words);
         let mut usage = self.usage();
         let collected = match (&self.out, artifacts) {
             (Some(out), Some(artifacts)) if !unkillable => {
@@ -56,7 +59,6 @@ impl Run<'_> {
             self.groups.remove();
         }
         let not_opened = self.not_opened_capabilities();
-        let last_words = self.last_words();
         self.note_parts_of_the_root();
         Report {
             format: REPORT_FORMAT.to_owned(),
@@ -134,11 +136,10 @@ impl Run<'_> {
     }
 
     /// The ending, with what the kernel counted taken into account.
-    fn judge(&mut self, unkillable: bool) -> Ending {
-        self.cpu_used = self
-            .groups
-            .cpu_used()
-            .unwrap_or_else(|| self.tree.cpu_used());
+    fn judge(&mut self, unkillable: bool, last_words: &str) -> Ending {
+        // What was waited for is known to the millisecond, and also where nothing can be looked at.
+        let seen = || self.tree.cpu_used().max(sys::cpu_of_children());
+        self.cpu_used = self.groups.cpu_used().unwrap_or_else(seen);
         let by_itself = self.ended_by_itself();
         if unkillable {
             Ending::Unkillable
@@ -150,12 +151,33 @@ impl Run<'_> {
             Ending::Limit {
                 name: LimitName::Cpu,
             }
+        } else if self.had_no_memory_left(last_words) {
+            Ending::Limit {
+                name: LimitName::Memory,
+            }
         } else {
             // Without a word init was killed from outside.
             self.ending.take().unwrap_or(Ending::Signalled {
                 signal: libc::SIGKILL,
             })
         }
+    }
+
+    /// Whether a function ended itself because it got no more memory, as it does without a word where no control group
+    /// binds; less than its limit may be all that whoever started us has.
+    fn had_no_memory_left(&self, last_words: &str) -> bool {
+        let aborted = matches!(
+            self.ending,
+            Some(Ending::Signalled {
+                signal: libc::SIGABRT
+            })
+        );
+        let most = rustix::process::getrlimit(Resource::Data).maximum;
+        aborted
+            && last_words.is_empty()
+            && self.recipe.is_function()
+            && !self.groups.binds(Controller::Memory)
+            && most.is_none_or(|most| most >= self.recipe.memory_bytes())
     }
 
     fn usage(&self) -> Vec<(String, u64)> {

@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::Signal;
 use rustix::time::Timespec;
 
-use super::birth::BLIND;
+use super::birth::blind;
 use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
@@ -137,8 +137,7 @@ impl<'a> Run<'a> {
                 self.not_opened = not_opened;
                 self.out = out;
                 if self.needs_tree() && !Tree::sees(self.init.pid) {
-                    let blind = BLIND.map(|(wall, held)| (wall.to_owned(), held.to_owned()));
-                    self.walls.extend(blind);
+                    self.walls.extend(blind(self.recipe));
                 }
             }
             Ok(Some((FromInit::Failed(error), _))) => self.ended(Ending::NotStarted(error)),

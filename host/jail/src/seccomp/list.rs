@@ -294,6 +294,8 @@ const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[];
 /// what the kernel has.
 const WITHHELD_FROM_FUNCTIONS: &[libc::c_long] = &[
     libc::SYS_inotify_add_watch,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_inotify_init,
     libc::SYS_inotify_init1,
     libc::SYS_inotify_rm_watch,
     libc::SYS_memfd_create,

@@ -193,6 +193,7 @@ fn a_function_starts_threads_and_nothing_else() {
         (libc::SYS_socket, vec![2, 1, 0], "EAFNOSUPPORT"),
         (libc::SYS_memfd_create, vec![], "EPERM"),
         (libc::SYS_shmget, vec![], "EPERM"),
+        (libc::SYS_inotify_init1, vec![], "EPERM"),
         (libc::SYS_mprotect, vec![], "allowed"),
         (libc::SYS_openat, vec![0, 0, 0o100, 0o4755], "EPERM"),
     ] {
@@ -203,7 +204,7 @@ fn a_function_starts_threads_and_nothing_else() {
         );
     }
     #[cfg(target_arch = "x86_64")]
-    for number in [libc::SYS_fork, libc::SYS_vfork] {
+    for number in [libc::SYS_fork, libc::SYS_vfork, libc::SYS_inotify_init] {
         assert_eq!(verdict(&code, number, &[]), "EPERM", "call {number}");
     }
 }

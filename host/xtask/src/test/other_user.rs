@@ -15,7 +15,10 @@ use crate::demo;
 use crate::guests;
 use crate::machine::{program, read, run};
 use crate::transcript::Transcript;
-use crate::workspace::Workspace;
+use crate::workspace::{CI_TESTS, Workspace};
+
+/// The package whose tests they are, as cargo names it.
+const PACKAGE: &str = "#host-cli@";
 
 /// Runs them.
 ///
@@ -23,7 +26,7 @@ use crate::workspace::Workspace;
 ///
 /// When there are none, when they cannot be copied, or when one fails.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
-    let host = workspace.build_host("ci")?;
+    let host = workspace.build_host()?;
     let tests = executables(workspace)?;
     ensure!(!tests.is_empty(), "host-cli has no process-level tests");
     let built = guests::build_all(workspace)?;
@@ -55,7 +58,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 ///
 /// When one of them does not end as it should for this user.
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
-    let host = workspace.build_host("ci")?;
+    let host = workspace.build_host()?;
     let guest = guests::build_one(workspace, demo::GUEST)?;
     let account = Account::stage()?;
     let host = account.copy(&host, "bin/host")?;
@@ -67,16 +70,12 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
 
 /// The integration tests of `host-cli`, built.
 fn executables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let messages = read(&mut workspace.cargo(&[
-        "test",
-        "--profile",
-        "ci",
-        "--package",
-        "host-cli",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ]))?;
+    let messages = [
+        CI_TESTS.as_slice(),
+        &["--no-run", "--message-format", "json-render-diagnostics"],
+    ]
+    .concat();
+    let messages = read(&mut workspace.cargo(&messages))?;
     let mut found = Vec::new();
     for line in messages.lines() {
         let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
@@ -85,8 +84,12 @@ fn executables(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The program that this message announces, when it is that of an integration test.
+/// The program that this message announces, when it is that of an integration test of the command line.
 fn executable(message: &Value) -> Option<PathBuf> {
+    let package = message.get("package_id")?.as_str()?;
+    if !package.contains(PACKAGE) {
+        return None;
+    }
     let kinds = message.pointer("/target/kind")?.as_array()?;
     let is_test = kinds.iter().any(|kind| kind == "test");
     let path = message.get("executable")?.as_str()?;
@@ -101,11 +104,16 @@ mod tests {
 
     #[test]
     fn only_integration_tests_are_process_level_tests() {
-        let message = |kind: &str, path: Option<&str>| json!({"target": {"kind": [kind]}, "executable": path});
+        let of = |package: &str, kind: &str, path: Option<&str>| {
+            let package = format!("path+file:///p/host/cli#{package}@0.1.0");
+            json!({"package_id": package, "target": {"kind": [kind]}, "executable": path})
+        };
+        let message = |kind: &str, path: Option<&str>| of("host-cli", kind, path);
         let found = executable(&message("test", Some("/t/cli-1f")));
         assert_eq!(found.unwrap().to_str(), Some("/t/cli-1f"));
         assert_eq!(executable(&message("bin", Some("/t/host-1f"))), None);
         assert_eq!(executable(&message("test", None)), None);
+        assert_eq!(executable(&of("host-trust", "test", Some("/t/it"))), None);
         assert_eq!(executable(&json!({"reason": "build-finished"})), None);
     }
 }

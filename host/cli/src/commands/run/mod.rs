@@ -116,7 +116,7 @@ pub(crate) fn run(
     // ORDER: what can be told from the words alone is told before anything is made or kept on this machine.
     there(named).map_err(|failure| of_program(Some(named), failure))?;
     if program::is_program(&named.bundle) {
-        return program::run(context, arguments, kept(keeper)?);
+        return program::run(context, arguments, keeper);
     }
     let mut input = InputText::default();
     check_own_flags(context, arguments)?;

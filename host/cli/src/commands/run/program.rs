@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use host_core::{Capability, EnvName, LimitName, NameError, Outcome, RunId, Shown};
-use host_jail::Keeper;
+use host_jail::{Keeper, StartError};
 use host_node::{
     CompileError, Finished, GuestDir, Moment, PROGRAM_BYTES_MAX, ProgramPlan, ProgramRequest,
 };
@@ -21,7 +21,7 @@ use super::compile::{compiling, try_to_compile};
 use super::live::{Followed, SIGPIPE, Shows, Signals, follow};
 use super::pump;
 use super::summary::{self, Told};
-use super::{open_store, typed};
+use super::{kept, open_store, typed};
 use crate::app::{self, Context};
 use crate::clock;
 use crate::commands::source;
@@ -64,8 +64,8 @@ enum ProgramCommand {
 /// Run a WASI program as it is, with what it was granted, and nothing else
 ///
 /// PROGRAM is a WebAssembly module of WASI preview 1 or a component of WASI 0.2 (preview 2) that is a command. It gets
-/// its arguments, this standard input and these two outputs; its exit code is ours. It sees no file, no variable and no
-/// network that is not named here.
+/// its arguments, this standard input and these two outputs; its exit code is ours. It sees no file and no variable that is
+/// not named here, and no network.
 #[derive(Args, Debug)]
 #[command(after_help = "examples:
   host run hello.wasm
@@ -73,7 +73,7 @@ enum ProgramCommand {
   host run convert.wasm --dir photos::/in::ro --dir out::/out -- /in/a.png /out/a.jpg
 
 exit codes:  the program's own  124 the limit `wall`  125 it was not run, or host failed  134 it trapped
-             137 another limit  130, 143 interrupted")]
+             137 another limit  130, 143 interrupted  128 + N it was killed by signal N")]
 struct ProgramArgs {
     /// The program
     program: PathBuf,
@@ -90,7 +90,7 @@ struct ProgramArgs {
     #[arg(long, value_name = "CAP", help_heading = "Grants")]
     allow: Vec<String>,
 
-    /// Limit the run: wall, cpu, memory, processes, output, scratch, inodes, files, input, calls
+    /// Limit the run: wall, cpu, memory, output, files
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Grants")]
     limit: Vec<String>,
 
@@ -125,7 +125,7 @@ pub(super) fn is_program(path: &Path) -> bool {
 pub(super) fn run(
     context: &Context,
     arguments: &[OsString],
-    keeper: Keeper,
+    keeper: Option<Result<Keeper, StartError>>,
 ) -> Result<Exit, Failure> {
     let matches = match ProgramCli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -134,7 +134,9 @@ pub(super) fn run(
     let typed = ProgramCli::from_arg_matches(&matches);
     let typed = typed.map_err(|error| Failure::new(Exit::NotRun, &error))?;
     let ProgramCommand::Run(typed) = typed.command;
-    start(context, &typed, keeper).map_err(not_run)
+    kept(keeper)
+        .and_then(|keeper| start(context, &typed, keeper))
+        .map_err(not_run)
 }
 
 /// A failure that is ours, and not the program's.
@@ -174,7 +176,7 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
         Ok(compiled) => compiled,
         Err(error) => return unfit(context, &plan, &store, &moment, &shown, &error),
     };
-    let (stdin, pumping) = pump::pipe().map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let (stdin, pumping) = pump::stream().map_err(|error| Failure::new(Exit::Machine, &error))?;
     let work = plan.work(compiled, stdin);
     let running = host_node::begin(work, &grant, &machine, &store, &moment, keeper)
         .map_err(|error| Failure::new(Exit::Machine, &error))?;

@@ -144,6 +144,24 @@ fn what_is_read_only_refuses_every_change() {
     );
 }
 
+/// A grant to write was on record that the program did not have, since it knew the directory by a name to read it by.
+#[test]
+fn a_directory_by_a_name_to_read_can_be_written_by_its_own_where_that_is_granted() {
+    let lab = lab();
+    let data = lab.directory("data");
+    let second = Arg::Int(FIRST_DIR + 1);
+    let script = Script::new()
+        .open("by its name", (FIRST, "new"), (0, CREATE, WRITE), 0)
+        .open("by its path", (second, "new"), (0, CREATE, WRITE), 1);
+    let path = script.build(&lab, "creates");
+    let allow = format!("fs.write:{data}");
+    let ran = lab.run(&["run", &path, "--dir", "data::/in::ro", "--allow", &allow]);
+    let ran = ran.exits(0);
+    let answers = told(&ran);
+    assert_ne!(answers[0].1, "done");
+    assert_eq!(answers[1], ("by its path".to_owned(), "done"));
+}
+
 #[test]
 fn what_is_written_lies_on_the_machine_and_belongs_to_its_owner() {
     use std::os::unix::fs::MetadataExt;

@@ -99,6 +99,34 @@ fn input_that_is_empty_closed_or_a_directory_is_at_its_end() {
     }
 }
 
+/// Standard input was carried to a program that never asked for it, and was gone for whoever came next.
+#[test]
+fn what_a_program_does_not_read_stays_for_the_next_who_does() {
+    let lab = lab();
+    lab.write("lines", "one\ntwo\nthree\n");
+    for name in BOTH {
+        let arguments = ["run", &program(name), "exit", "0"];
+        let script = "while read line; do \"$@\" && echo $line; done < lines";
+        let ran = Host::by_shell(&lab, script, &arguments).run().exits(0);
+        assert_eq!(ran.text(), "one\ntwo\nthree\n", "{name}");
+        // One that reads has what it reads.
+        let arguments = ["run", &program(name), "echo"];
+        let script = "{ \"$@\"; cat; } < lines";
+        let ran = Host::by_shell(&lab, script, &arguments).run().exits(0);
+        assert_eq!(ran.text(), "one\ntwo\nthree\n", "{name}");
+    }
+}
+
+/// A job in the background that reads from its terminal is stopped: one that does not read must not be.
+#[test]
+fn a_program_in_the_background_of_a_terminal_that_reads_nothing_ends() {
+    let lab = lab();
+    let script = "exec script -qec \"set -m; $* & wait \\$!; echo ended with \\$?\" /dev/null";
+    let arguments = ["run", &program("misbehave-p1"), "exit", "3"];
+    let ran = Host::by_shell(&lab, script, &arguments).run().exits(0);
+    assert!(ran.text().contains("ended with 3"), "{}", ran.text());
+}
+
 #[test]
 fn a_program_that_never_reads_holds_nobody_up() {
     let lab = lab();

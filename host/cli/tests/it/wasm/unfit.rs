@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::{command, lab, program, unstarted, wat};
-use crate::lab::{Lab, Ran, guests, is_root};
+use crate::lab::{Host, Lab, Ran, guests, is_root};
 
 /// Asserts that a program was not run, with one error that says each of `texts`.
 #[track_caller]
@@ -123,6 +123,74 @@ fn a_library_and_a_component_that_is_no_command_are_told_so() {
     let text = command(r#"(func (export "run") (result i32) (i32.const 0))"#);
     let path = wat(&lab, "later", &text.replace("run@0.2.0", "run@0.3.0"));
     unfit(&lab, &path, &["no `wasi:cli/run` of WASI 0.2"]);
+}
+
+/// What only looked like a command was found out when it was called, and had trapped.
+#[test]
+fn what_cannot_be_called_as_a_command_is_not_started() {
+    let lab = Lab::new();
+    let text = command(r#"(func (export "run") (result i32) (i32.const 0))"#);
+    for (name, edited) in [
+        ("bare", text.replace("wasi:cli/run@0.2.0", "wasi:cli/run")),
+        (
+            "early",
+            text.replace("run@0.2.0", "run@0.2.0-rc-2023-11-10"),
+        ),
+        (
+            "other",
+            text.replace(
+                r#"(export "run" (func $run))"#,
+                r#"(export "x" (func $run))"#,
+            ),
+        ),
+        ("number", text.replace("(result (result))", "(result u32)")),
+    ] {
+        assert_ne!(edited, text, "{name}");
+        let path = wat(&lab, name, &edited);
+        unfit(&lab, &path, &["no `wasi:cli/run` of WASI 0.2"]);
+    }
+    lab.run(&["run", &wat(&lab, "command", &text)]).exits(0);
+}
+
+/// What is too large to be compiled was taken for a fault of this machine, and `bundle warm` compiled it all the same.
+#[test]
+fn a_program_that_is_too_large_is_told_so() {
+    let lab = Lab::new();
+    let large =
+        std::fs::File::create_new(lab.write("module/tasks/init.wasm", "") + ".new").unwrap();
+    large.set_len((256 << 20) + 1).unwrap();
+    std::fs::rename(
+        lab.path("module/tasks/init.wasm.new"),
+        lab.path("module/tasks/init.wasm"),
+    )
+    .unwrap();
+    let module = lab.path("module");
+    let ran = unstarted(&lab, &["run", &module]).exits(1);
+    ran.says(&["init.wasm", "longer than 268435456 bytes"]);
+    let ran = lab.run(&["bundle", "warm", &module]).exits(1);
+    assert!(
+        ran.text().contains("longer than 268435456 bytes"),
+        "{}",
+        ran.text()
+    );
+}
+
+/// A failure of ours had the exit code that failures of tasks have.
+#[test]
+fn without_room_for_its_keeper_a_program_is_not_run() {
+    let lab = Lab::new();
+    let path = wat(&lab, "command", r#"(module (func (export "_start")))"#);
+    // No limit of processes holds root.
+    if is_root() {
+        return;
+    }
+    let script = "exec bash -c 'ulimit -u 1; exec \"$@\"' sh \"$@\"";
+    let ran = Host::by_shell(&lab, script, &["run", &path]).run();
+    ran.says(&["error: the keeper"]).exits(125);
+    // Help needs none.
+    let ran = Host::by_shell(&lab, script, &["run", &path, "--help"]).run();
+    ran.exits(0);
+    assert!(lab.events().is_empty());
 }
 
 #[test]

@@ -141,3 +141,17 @@ fn what_a_task_fills_is_empty_for_the_next() {
         assert!(value["bytes"].as_u64().unwrap() > 1 << 20, "{value:#}");
     }
 }
+
+/// Files in memory counted as memory of the run, which was killed for a limit that its program had not reached.
+#[test]
+fn what_a_task_writes_takes_nothing_of_its_memory() {
+    let lab = lab();
+    for preview in PREVIEWS {
+        let limits = ["--limit", "memory=16MiB", "--limit", "scratch=200MiB"];
+        let arguments = [&["mode=fill-disk", "arg=/out"][..], &limits].concat();
+        let (ran, record) = task(&lab, preview, &arguments);
+        ran.exits(0);
+        let bytes = record["value"]["bytes"].as_u64().unwrap();
+        assert!(bytes > 190 << 20, "{record:#}");
+    }
+}

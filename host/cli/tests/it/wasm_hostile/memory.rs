@@ -255,6 +255,39 @@ fn a_call_of_the_host_from_the_end_of_the_stack_is_no_crash() {
     );
 }
 
+/// Of each listing of a directory the engine holds all, and counts a handle.
+#[test]
+fn what_the_engine_holds_for_a_program_has_an_end_too() {
+    let lab = lab();
+    let limits = ["--limit", "memory=16MiB", "--limit", "scratch=16MiB"];
+    let arguments = [&["mode=list-directories", "arg=/tmp"][..], &limits].concat();
+    let (ran, record) = task(&lab, "p2", &arguments);
+    assert_eq!(record["outcome"]["limit"], "memory", "{record:#}");
+    ran.exits(1);
+    let (ran, record) = task(&lab, "p1", &arguments);
+    assert_eq!(record["value"]["listings"], 200, "{record:#}");
+    ran.exits(0);
+}
+
+/// The names that a program gives its functions stand in what the engine says of a trap.
+#[test]
+fn a_trap_is_not_taken_for_a_limit_that_the_program_talks_of() {
+    let lab = Lab::new();
+    for name in [
+        "handle limit exceeded",
+        "fuel allocated for hostcalls has been exhausted",
+        "requested len exceeds limit",
+        "out of memory",
+    ] {
+        let text = format!(
+            r#"(module (func $"{name}" unreachable) (func (export "_start") (call $"{name}")))"#
+        );
+        let (ran, record) = record(&lab, &wat(&lab, "named", &text), &[]);
+        ran.exits(134);
+        assert_eq!(record["outcome"]["kind"], "trapped", "{record:#}");
+    }
+}
+
 #[test]
 fn more_random_bytes_than_anyone_needs_are_a_limit() {
     let lab = lab();
