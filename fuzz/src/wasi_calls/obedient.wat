@@ -2,6 +2,8 @@
 ;;
 ;; op  fd  other fd  path  other path  flags  more flags  number
 ;;
+;; The arguments behind it are the sixty-four paths. What it writes is its first call.
+;;
 ;; What comes back is gathered in a buffer, which is written to the file `leak` of descriptor 4 at the end: what the
 ;; program has learned is what it has written down.
 (module
@@ -30,41 +32,7 @@
   (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set_flags (param i32 i32) (result i32)))
   (memory (export "memory") 4)
 
-  ;; 0x100: pointers of arguments. 0x800: lengths of paths. 0x1000: paths, 64 bytes apart. 0x2000: arguments.
-  ;; 0x10000: the buffer. 0x20000: a vector, then what calls return.
-  (data (i32.const 0x800) "\04\03\08\03\04\03\0a\03\0a\02\0a\11\06\09\18\01\0b\06\05\04\04\05\0c\00\01\0d\02\07\04\14\07\04")
-  (data (i32.const 4096) "file")
-  (data (i32.const 4160) "dir")
-  (data (i32.const 4224) "dir/file")
-  (data (i32.const 4288) "new")
-  (data (i32.const 4352) "new2")
-  (data (i32.const 4416) "out")
-  (data (i32.const 4480) "out/secret")
-  (data (i32.const 4544) "abs")
-  (data (i32.const 4608) "abs/secret")
-  (data (i32.const 4672) "..")
-  (data (i32.const 4736) "../outside")
-  (data (i32.const 4800) "../outside/secret")
-  (data (i32.const 4864) "dir/..")
-  (data (i32.const 4928) "dir/../..")
-  (data (i32.const 4992) "dir/../../outside/secret")
-  (data (i32.const 5056) "/")
-  (data (i32.const 5120) "/etc/passwd")
-  (data (i32.const 5184) "./file")
-  (data (i32.const 5248) "file/")
-  (data (i32.const 5312) "new/")
-  (data (i32.const 5376) "out/")
-  (data (i32.const 5440) "chain")
-  (data (i32.const 5504) "chain/secret")
-  (data (i32.const 5568) "")
-  (data (i32.const 5632) ".")
-  (data (i32.const 5696) "dir/./../file")
-  (data (i32.const 5760) "//")
-  (data (i32.const 5824) "dir/out")
-  (data (i32.const 5888) "self")
-  (data (i32.const 5952) "../../outside/secret")
-  (data (i32.const 6016) "dir/new")
-  (data (i32.const 6080) "dir/")
+  ;; 0x100: pointers of arguments. 0x2000: arguments. 0x10000: the buffer. 0x20000: a vector, then what calls return.
 
   (global $at (mut i32) (i32.const 0))
   (global $filled (mut i32) (i32.const 0))
@@ -79,9 +47,15 @@
   (func $fd (param $offset i32) (result i32)
     (i32.add (i32.const 3) (i32.and (call $byte (local.get $offset)) (i32.const 15))))
   (func $path (param $offset i32) (result i32)
-    (i32.add (i32.const 0x1000) (i32.shl (i32.and (call $byte (local.get $offset)) (i32.const 31)) (i32.const 6))))
+    (i32.load offset=0x108 (i32.shl (i32.and (call $byte (local.get $offset)) (i32.const 63)) (i32.const 2))))
   (func $length (param $offset i32) (result i32)
-    (i32.load8_u offset=0x800 (i32.and (call $byte (local.get $offset)) (i32.const 31))))
+    (local $end i32)
+    (local.set $end (call $path (local.get $offset)))
+    (block $done (loop $next
+      (br_if $done (i32.eqz (i32.load8_u (local.get $end))))
+      (local.set $end (i32.add (local.get $end) (i32.const 1)))
+      (br $next)))
+    (i32.sub (local.get $end) (call $path (local.get $offset))))
   (func $room (result i32) (i32.add (i32.const 0x10000) (global.get $filled)))
   (func $fill
     (global.set $filled (i32.and (i32.add (global.get $filled) (i32.const 256)) (i32.const 0xff00))))
@@ -107,7 +81,7 @@
       (call $vector (call $room) (i32.const 256))
       (drop (call $read (call $fd (i32.const 1)) (i32.const 0x20000) (i32.const 1) (i32.const 0x20010)))
       (call $fill) return)
-      (call $vector (i32.const 0x1000) (i32.const 64))
+      (call $vector (i32.load (i32.const 0x104)) (i32.const 16))
       (drop (call $write (call $fd (i32.const 1)) (i32.const 0x20000) (i32.const 1) (i32.const 0x20010))) return)
       (drop (call $mkdir (call $fd (i32.const 1)) (call $path (i32.const 3)) (call $length (i32.const 3)))) return)
       (drop (call $rmdir (call $fd (i32.const 1)) (call $path (i32.const 3)) (call $length (i32.const 3)))) return)
