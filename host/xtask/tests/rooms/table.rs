@@ -108,6 +108,7 @@ pub(crate) const ROOMS: &[Room] = &[
         path: "host/wasm",
         rooms: &["host-core"],
         crates: Crates::Only(&[
+            "bytes",
             "hmac",
             "rustix",
             "serde",
@@ -275,6 +276,7 @@ pub(crate) const ROOMS: &[Room] = &[
         rooms: &[
             "host-bundle",
             "host-core",
+            "host-jail",
             "host-plan",
             "host-policy",
             "host-store",
