@@ -144,7 +144,7 @@ impl Printer {
             OutputMode::Json | OutputMode::Human => serde_json::to_string_pretty(value),
         };
         // Our own values always serialise.
-        self.line(&text.unwrap_or_default());
+        self.line(&visible(&text.unwrap_or_default()));
     }
 
     /// What a task wrote, as bytes where a program reads them and escaped where a terminal would act on them.
@@ -307,6 +307,24 @@ pub(crate) fn for_terminal(text: &str) -> String {
         safe.push_str(end);
     }
     safe
+}
+
+/// JSON in which every character shows that is there, as JSON itself writes those that do not.
+///
+/// Outside of strings, and for escapes that are there already, nothing changes: both are plain ASCII.
+fn visible(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' || !host_core::is_hidden(character) {
+            text.push(character);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub use crate::record::{
     Used,
 };
 pub use crate::run_id::{RunId, RunIdError};
-pub use crate::shown::Shown;
+pub use crate::shown::{Shown, is_hidden};
 pub use crate::size::{ByteSize, ByteSizeError};
 pub use crate::span::{Span, SpanError};
 pub use crate::timestamp::{Timestamp, TimestampError};

@@ -36,6 +36,8 @@ pub(crate) enum FromInit {
         /// Openings that could not be made, by their places in the recipe, and why.
         not_opened: Vec<(usize, String)>,
     },
+    /// The task is about to start; where its refused calls are told of travels along as a descriptor.
+    Tells,
     /// A step failed; the program did not start.
     Failed(SetupError),
     /// The program ended.
@@ -82,23 +84,23 @@ impl Channel {
 
     /// The next message and its descriptor; nothing when the other end is closed.
     pub(crate) fn hear(&self) -> io::Result<Option<(FromInit, Option<OwnedFd>)>> {
-        let mut text = vec![0; MESSAGE_BYTES_MAX];
+        // Its length first: room for the longest would cost more to make than most messages take.
+        let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+        let peek = || rustix::net::recv(&self.0, &mut [0u8; 0][..], flags);
+        let (_, length) = match peek() {
+            // The other end was closed with something of ours unread, which is said once, before what it said itself.
+            Err(Errno::CONNRESET) => peek()?,
+            peeked => peeked?,
+        };
+        if length > MESSAGE_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut text = vec![0; length];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut text)];
-        let mut hear = || {
-            rustix::net::recvmsg(
-                &self.0,
-                &mut slices,
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-        };
-        let received = match hear() {
-            // The other end was closed with something of ours unread, which is said once, before what it said itself.
-            Err(Errno::CONNRESET) => hear()?,
-            heard => heard?,
-        };
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, flags)?;
         let descriptor = ancillary.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,

@@ -42,6 +42,8 @@ const STAND: &str = "/tmp";
 #[derive(Debug)]
 pub(crate) struct Filters {
     pub(crate) task: BpfProgram,
+    /// The same with somebody who is told of what it refuses.
+    pub(crate) telling: Option<BpfProgram>,
     pub(crate) init: BpfProgram,
 }
 
@@ -79,6 +81,10 @@ impl Init<'_> {
         if self.channel.await_go().is_err() {
             sys::leave(1);
         }
+        // ORDER: before the task is forked, so that there is no moment at which it runs beside a mightier init.
+        if let Err(error) = task::drop_capabilities() {
+            self.fail(error);
+        }
         match sys::fork() {
             Ok(Forked::Child) => self.become_task(),
             Ok(Forked::Parent(task)) => self.reap(task),
@@ -99,7 +105,7 @@ impl Init<'_> {
         } = self;
         let error = match &recipe.program {
             Program::File(program) => {
-                task::become_program(recipe, program, &streams, &filters.task)
+                task::become_program(recipe, program, &streams, filters, &channel)
             }
             Program::Function { order, .. } => {
                 let call = Call {
@@ -222,8 +228,7 @@ impl Init<'_> {
             ..
         } = self;
         drop((streams, file, last_words));
-        let bare = task::drop_capabilities().and_then(|()| task::filter_calls(&filters.init));
-        if let Err(error) = bare {
+        if let Err(error) = task::filter_calls(&filters.init) {
             let _ = channel.say(&FromInit::Failed(error.bounded()), None);
             sys::leave(1);
         }

@@ -7,6 +7,7 @@
 
 mod birth;
 mod end;
+mod refused;
 mod watch;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::time::Timespec;
 
 use self::birth::Warm;
+use self::refused::Refusals;
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
 use crate::order::{self, Order};
@@ -400,6 +402,7 @@ fn not_started(error: SetupError, walls: Vec<(String, String)>) -> Report {
         stderr: Default::default(),
         left: Vec::new(),
         left_out: Vec::new(),
+        refused: Vec::new(),
         not_opened: Vec::new(),
         walls,
         usage: Vec::new(),
@@ -428,6 +431,7 @@ struct Run<'a> {
     groups: RunGroups,
     walls: Vec<(String, String)>,
     not_opened: Vec<(usize, String)>,
+    refusals: Refusals,
     born: Instant,
     /// When the program was let go.
     started: Option<Instant>,

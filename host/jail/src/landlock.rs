@@ -17,6 +17,9 @@ use crate::sys;
 /// From this version on Landlock refuses to resolve the path of a UNIX socket that no rule opens.
 pub(crate) const ABI_CLOSING_SOCKETS: i32 = 9;
 
+/// The newest version whose rules are used.
+pub(crate) const ABI_USED_MAX: i32 = 9;
+
 /// What this machine's Landlock can do.
 pub(crate) fn version() -> i32 {
     sys::landlock_abi()

@@ -41,7 +41,7 @@ pub use keeper::{
 };
 pub use probe::{WallState, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
-pub use report::{Ending, LeftFile, Report, StreamKept};
+pub use report::{Ending, LeftFile, Refused, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
 pub use streams::sealed_file;
 

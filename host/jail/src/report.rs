@@ -60,6 +60,17 @@ pub struct LeftFile {
     pub bytes: u64,
 }
 
+/// Something that a task tried and was refused.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// The capability that was missing.
+    pub capability: String,
+    /// What was tried, in a word or two.
+    pub what: String,
+    /// How often.
+    pub times: u64,
+}
+
 /// What the keeper saw of a run.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Report {
@@ -77,6 +88,8 @@ pub struct Report {
     pub left: Vec<LeftFile>,
     /// Names of files that were left and could not come back, with the reason.
     pub left_out: Vec<(String, String)>,
+    /// What the task tried and was refused, as far as the kernel tells.
+    pub refused: Vec<Refused>,
     /// Openings that could not be made: the capability, and why.
     pub not_opened: Vec<(String, String)>,
     /// Each wall with what holds it up.

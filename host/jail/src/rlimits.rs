@@ -15,6 +15,8 @@ pub(crate) struct Fallbacks {
 
 /// How much longer than the run's CPU limit one process may go on before the kernel itself ends it, in seconds.
 const CPU_GRACE_SECONDS: u64 = 2;
+/// Signals that wait and timers, of which the kernel counts those of a run with those of whoever started it.
+const SIGNALS_PENDING_MAX: u64 = 1024;
 const LOCKED_BYTES_MAX: u64 = 64 * 1024;
 const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -32,6 +34,7 @@ pub(crate) fn set(recipe: &JailRecipe, fallbacks: Fallbacks) -> rustix::io::Resu
         (Resource::Nofile, recipe.files()),
         (Resource::Memlock, LOCKED_BYTES_MAX),
         (Resource::Msgqueue, 0),
+        (Resource::Sigpending, SIGNALS_PENDING_MAX),
         (Resource::Rtprio, 0),
         (Resource::Nice, 0),
     ];

@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::process::Pid;
+use seccompiler::sock_filter;
 
 /// Which side of a fork this process is.
 #[derive(Debug)]
@@ -62,6 +63,106 @@ pub(crate) fn cpu_of_children() -> Duration {
     };
     time(usage.ru_utime) + time(usage.ru_stime)
 }
+
+/// A call that waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    /// What it is answered by.
+    pub(crate) id: u64,
+    /// The process that made it.
+    pub(crate) process: u32,
+    pub(crate) number: i32,
+    pub(crate) arguments: [u64; 6],
+}
+
+/// Filters the calls of this process by `filter` from now on. Those of which it tells wait until whoever holds the
+/// descriptor has answered.
+pub(crate) fn filter_and_tell(filter: &[sock_filter]) -> io::Result<OwnedFd> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        // The same plain layout, `struct sock_filter`, which the kernel only reads.
+        filter: filter.as_ptr().cast_mut().cast(),
+    };
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // SAFETY: `program` describes `filter`, which outlives the call; seccomp(2) reads both and keeps no pointer.
+    let made = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
+    let made = RawFd::try_from(made).map_err(|_| io::ErrorKind::InvalidData)?;
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(made) })
+}
+
+/// Takes the next call that waits at `listener`; an error where it does not wait any more.
+pub(crate) fn next_waiting(listener: BorrowedFd<'_>) -> io::Result<Waiting> {
+    // SAFETY: `seccomp_notif` is plain integers, for which all zeroes is a valid value, and the one that is asked for.
+    let mut told: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the request writes one `seccomp_notif` behind the pointer, which is good for that.
+    let heard = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_RECV,
+            &raw mut told,
+        )
+    };
+    if heard != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Waiting {
+        id: told.id,
+        process: told.pid,
+        number: told.data.nr,
+        arguments: told.data.args,
+    })
+}
+
+/// Whether a call still waits, so that its process is still the one that made it.
+pub(crate) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the request reads one number behind the pointer.
+    let valid = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
+            &raw const id,
+        )
+    };
+    valid == 0
+}
+
+/// Answers a call: with an error, or so that the kernel goes on with it.
+pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, errno: Option<i32>) -> io::Result<()> {
+    // SAFETY: `seccomp_notif_resp` is plain integers, for which all zeroes is a valid value.
+    let mut answer: libc::seccomp_notif_resp = unsafe { std::mem::zeroed() };
+    answer.id = id;
+    match errno {
+        Some(errno) => answer.error = -errno,
+        None => answer.flags = GO_ON,
+    }
+    // SAFETY: the request reads one `seccomp_notif_resp` behind the pointer.
+    let sent = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw const answer,
+        )
+    };
+    if sent == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// SECCOMP_USER_NOTIF_FLAG_CONTINUE, as wide as it is in an answer.
+const GO_ON: u32 = 1;
 
 /// Clones this process into the namespaces of `flags` and, where given, the version 2 control group `cgroup`.
 pub(crate) fn clone_into(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked<Cloned>> {

@@ -3,7 +3,7 @@
 //!
 //! ORDER, each with the reason why it cannot come later or earlier:
 //! 1. its own session, so that no terminal can be fed through it;
-//! 2. ambient set, then all capabilities, no_new_privs; init has emptied the bounding set, which takes a capability;
+//! 2. init has emptied the bounding set, which takes a capability, and then given up all of them, with no_new_privs;
 //! 3. the signal of the parent's death, which any change of credentials would have erased;
 //! 4. Landlock, which needs no_new_privs and must see the final mounts;
 //! 5. standard streams, every other descriptor closed, or closed on exec; the keeper has given all signals but one their default effect;
@@ -20,6 +20,8 @@ use rustix::process::Signal;
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 use seccompiler::BpfProgram;
 
+use crate::channel::{Channel, FromInit};
+use crate::init::Filters;
 use crate::keeper::{Call, Payload};
 use crate::recipe::{JailRecipe, WORK_DIR};
 use crate::setup::{SetupError, SetupKind, WallStep};
@@ -45,13 +47,14 @@ pub(crate) fn become_program(
     recipe: &JailRecipe,
     program: &Path,
     streams: &Streams,
-    filter: &BpfProgram,
+    filters: &Filters,
+    channel: &Channel,
 ) -> SetupError {
     let started = (|| {
         let start = Start::new(recipe, program)?;
         confine(recipe, streams)?;
         sys::close_on_exec_from_3().step("close descriptors")?;
-        filter_calls(filter)?;
+        filter_and_tell(filters, channel)?;
         Ok(start)
     })();
     match started {
@@ -90,7 +93,6 @@ pub(crate) fn become_function(
 
 fn confine(recipe: &JailRecipe, streams: &Streams) -> Result<(), SetupError> {
     rustix::process::setsid().step("leave the session")?;
-    drop_capabilities()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with init")?;
     landlock::restrict(recipe).map_err(|cause| {
         SetupError::wall(
@@ -103,6 +105,19 @@ fn confine(recipe: &JailRecipe, streams: &Streams) -> Result<(), SetupError> {
     rustix::stdio::dup2_stderr(&streams.stderr).step("set up standard error")?;
     sys::survive_file_size(false);
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")
+}
+
+/// Takes every system call away that the filter does not leave, and lets the keeper hear of what it refuses, where the
+/// kernel can tell.
+fn filter_and_tell(filters: &Filters, channel: &Channel) -> Result<(), SetupError> {
+    let telling = filters.telling.as_ref();
+    let listener = telling.and_then(|filter| sys::filter_and_tell(filter).ok());
+    if listener.is_none() {
+        filter_calls(&filters.task)?;
+    }
+    // The program's first refused call waits until the keeper has heard this.
+    let told = channel.say(&FromInit::Tells, listener.as_ref().map(AsFd::as_fd));
+    told.step("tell the keeper of refused calls")
 }
 
 /// Takes every system call away that `filter` does not leave.

@@ -6,7 +6,7 @@ use host_core::{
     BundleSummary, Denial, Digest, Grant, GrantLine, LimitName, Outcome, Record, RecordFormat,
     RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
 };
-use host_jail::{JailRecipe, Report};
+use host_jail::{JailRecipe, Refused, Report};
 use serde_json::{Map, Value, json};
 
 /// How much of standard error a record repeats, in bytes.
@@ -14,6 +14,9 @@ pub(crate) const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
 
 /// Why an optional ask is among the denials of a run that went on without it.
 pub const NOT_GRANTED: &str = "optional, and not granted";
+
+/// How the reason of a denial begins that a run itself brought about.
+pub const TRIED: &str = "tried";
 
 /// The value of a task's result.
 pub type ResultValue = Map<String, Value>;
@@ -108,6 +111,20 @@ impl Draft {
             grant: lines.collect(),
             denials: subject.denials.into_iter().chain(dropped).collect(),
         }
+    }
+
+    /// Adds what the run tried without a grant.
+    pub(crate) fn note_refused(&mut self, refused: &[Refused]) {
+        self.denials.extend(refused.iter().map(|refused| {
+            let times = match refused.times {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            Denial {
+                capability: refused.capability.clone(),
+                reason: format!("{TRIED} {times}, and not granted: {}", refused.what),
+            }
+        }));
     }
 
     /// Moves grants that could not be opened to what the run did not have.

@@ -43,6 +43,7 @@ impl Ended {
         let mut draft = draft.clone();
         if let Some(report) = &report {
             draft.withhold(&report.not_opened);
+            draft.note_refused(&report.refused);
         }
         let mut record = draft.record(outcome, public, report.as_ref());
         if let Some(Some(verdict)) = &verdict {

@@ -30,7 +30,7 @@ pub use begin::{BeginError, begin, refuse, unstarted};
 pub use compile::{
     CompileError, Compiled, Compiling, PROGRAM_BYTES_MAX, compile, digest_of_program,
 };
-pub use draft::{Moment, NOT_GRANTED, ResultValue};
+pub use draft::{Moment, NOT_GRANTED, ResultValue, TRIED};
 pub use load::{LoadError, Loaded, load, read_program, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};

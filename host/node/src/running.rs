@@ -24,7 +24,7 @@ pub(crate) const GROUPS_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a value may be in the journal, in bytes.
 const JOURNAL_VALUE_BYTES_MAX: usize = 64 << 10;
 /// How much of standard output a result is read from, in bytes; more than that is no JSON that anyone wants.
-const RESULT_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const RESULT_BYTES_MAX: u64 = 64 << 20;
 
 /// Why the outcome of a run that was started is not on record.
 #[derive(Debug, thiserror::Error)]
@@ -230,7 +230,11 @@ fn short_line(record: &Record<ResultValue>) -> Value {
 }
 
 /// What a stream holds, as far as a result or a record ever repeats it.
-fn read_stream(spool: &RunSpool, file: SpoolFile, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_stream(
+    spool: &RunSpool,
+    file: SpoolFile,
+    bytes_max: u64,
+) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     spool
         .open_file(file)

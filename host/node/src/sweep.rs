@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use host_core::RunId;
 use host_jail::Report;
-use host_store::{DiskError, JournalError, NewBoot, ReadJournalError, SpoolFile, Store};
+use host_store::{DiskError, JournalError, NewBoot, ReadJournalError, RunSpool, SpoolFile, Store};
+use host_task::TaskResult;
 use serde_json::{Value, json};
 
+use crate::running::{RESULT_BYTES_MAX, read_stream};
 /// Orphans that one start looks after; the rest waits for the next.
 const ORPHANS_MAX: usize = 64;
 /// The most of a report that is read, in bytes.
@@ -126,18 +128,33 @@ fn run_of(line: &Value) -> Option<RunId> {
     run.as_str()?.parse().ok()
 }
 
-fn record_lost(store: &Store, run: RunId, reason: &str) -> Result<(), JournalError> {
-    let report = store
-        .open_run(run)
-        .ok()
+fn record_lost(store: &Store, run: RunId, reason: &str) -> Result<(), SweepError> {
+    let spool = store.open_run(run).ok();
+    if let Some(spool) = &spool {
+        redact(spool)?;
+    }
+    let report = spool
         .and_then(|spool| spool.read(SpoolFile::Report, REPORT_BYTES_MAX).ok())
         .and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
-    store.journal().append(&json!({
+    Ok(store.journal().append(&json!({
         "event": "finished",
         "run": run,
         "status": "lost",
         "outcome": "lost",
         "reason": reason,
         "ending": report.map(|report| report.ending),
-    }))
+    }))?)
+}
+
+/// Leaves no secret in the output of a run whose end nobody was there to see.
+fn redact(spool: &RunSpool) -> Result<(), SweepError> {
+    let Ok(stdout) = read_stream(spool, SpoolFile::Stdout, RESULT_BYTES_MAX) else {
+        return Ok(());
+    };
+    let result = TaskResult::stopped(&stdout, "host/lost", "the run was lost");
+    if result.sensitive {
+        let public = Value::Object(result.public_value()).to_string();
+        spool.redact(SpoolFile::Stdout, public.as_bytes())?;
+    }
+    Ok(())
 }

@@ -117,7 +117,7 @@ fn on_another_root(lab: &Lab) -> String {
     format!(
         "exec unshare -m sh -c 'set -e; mount --make-rprivate /; mkdir -p {root}; mount -t tmpfs none {root}; cd {root}; mkdir up work new; \
          mount -t overlay none -o lowerdir=/,upperdir=up,workdir=work new; for d in proc sys dev tmp; do mount --rbind /$d new/$d; done; \
-         mkdir new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
+         mkdir -p new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
          cd new; pivot_root . mnt; umount -l /mnt; cd /; exec \"$@\"' sh \"$@\""
     )
 }

@@ -1,12 +1,15 @@
 //! Secrets: where a sensitive value, or a sensitive result, must not be found.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::lab::Lab;
 
+/// How long a keeper may take to end a run whose `host` is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 const CANARY: &str = "canary-tu9xohr4";
 /// The one that stands on no command line, not even of another test.
 const QUIET_CANARY: &str = "quiet-canary-eix5bahw";
@@ -161,6 +164,30 @@ fn a_sensitive_result_is_redacted_wherever_it_would_be_kept_or_shown() {
             json!({"_sensitive": "Sensitive [value redacted]", "id": 7})
         );
     }
+}
+
+/// Nobody was left to see to the output of a run whose `host` was killed.
+#[test]
+fn a_sensitive_result_of_a_run_that_was_lost_is_not_kept_either() {
+    let lab = Lab::new();
+    let linger = lab.lingerer();
+    let script =
+        format!(r#"echo '{{"_sensitive": {{"token": "{CANARY}"}}}}'; echo up >&2; {linger}"#);
+    let module = lab.shell(&script);
+    let mut live = lab.host(&["run", &module]).start();
+    live.hears("up");
+    let keeper = live.keeper();
+    live.signal(Signal::KILL);
+    live.end_swept_later().exits(-9);
+    let since = Instant::now();
+    while rustix::process::test_kill_process(keeper).is_ok() {
+        assert!(since.elapsed() < PATIENCE, "the keeper lives");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let next = lab.host(&["run", &lab.shell("true")]).start();
+    next.end_unsettled().exits(0);
+    assert!(lab.journal().iter().any(|line| line["outcome"] == "lost"));
+    lab.nowhere("home/state", CANARY);
 }
 
 /// A result with something in it that was not read was once kept and shown as text.

@@ -69,6 +69,11 @@ fn went_away(ran: &Ran) {
     }
 }
 
+/// A terminal's text without what takes the sign of life away again, which a busy machine brings forth in any run.
+fn without_progress(text: &str) -> String {
+    text.replace("\r\u{1b}[K", "")
+}
+
 #[test]
 fn a_silent_run_shows_a_sign_of_life_that_goes_away() {
     let lab = Lab::new();
@@ -106,7 +111,8 @@ fn colours_are_for_terminals_that_want_them() {
     let plain = on_terminal(&lab, "", "", &["run", &module])
         .env("NO_COLOR", "1")
         .run();
-    assert!(!plain.text().contains('\u{1b}'), "{:?}", plain.text());
+    let plain = without_progress(&plain.text());
+    assert!(!plain.contains('\u{1b}'), "{plain:?}");
     let piped = lab.run(&["run", &module]);
     assert!(!piped.stderr.contains('\u{1b}'), "{:?}", piped.stderr);
 }
@@ -149,6 +155,7 @@ fn what_a_task_writes_cannot_act_on_a_terminal() {
             .env("NO_COLOR", "1")
             .run()
             .text();
+        let text = without_progress(&text);
         assert!(
             !text.contains('\u{1b}') && !text.contains('\u{7}'),
             "{text:?}"
@@ -193,4 +200,25 @@ fn compiling_that_takes_long_is_told_of_once_and_can_be_interrupted() {
     let ran = shown(&lab, &["run", program]).exits(0);
     assert_eq!(ran.text().matches(&saying).count(), 1);
     assert_eq!(shown(&lab, &["run", program]).exits(0).text(), "");
+}
+
+/// A terminal acts on C1 controls as on escapes, and JSON leaves them as they are.
+#[test]
+fn json_shows_every_character_that_it_holds() {
+    let lab = Lab::new();
+    let module = lab.shell(r#"printf '{"a": "x\302\2332Jy\342\200\256z \303\251"}'"#);
+    for mode in ["json", "jsonl"] {
+        let ran = lab.run(&["--output", mode, "run", &module]).exits(0);
+        let text = ran.text();
+        assert!(text.contains(r"x\u009b2Jy\u202ez é"), "{text}");
+        let record: serde_json::Value = serde_json::from_str(
+            text.lines()
+                .last()
+                .filter(|_| mode == "jsonl")
+                .unwrap_or(&text),
+        )
+        .unwrap();
+        let value = record.pointer("/record/value").unwrap_or(&record["value"]);
+        assert_eq!(value["a"], "x\u{9b}2Jy\u{202e}z é");
+    }
 }

@@ -498,3 +498,104 @@ fn two_runs_of_root_have_two_users() {
         assert_eq!(uids[0], uids[1]);
     }
 }
+
+/// Without any grant a run could take all that the kernel has of these for the user who started it.
+#[test]
+fn what_the_kernel_counts_for_whoever_starts_a_run_is_left_to_it() {
+    let value = probe(
+        r#"import struct
+timers = 0
+class Event(ctypes.Structure):
+    _fields_ = [("value", ctypes.c_void_p), ("signal", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_char * 48)]
+made = ctypes.c_int()
+while timers < 5000 and libc.syscall(number(222, 107), 1, ctypes.byref(Event(None, 34, 0)), ctypes.byref(made)) == 0:
+    timers += 1
+found = {"timers": timers, "inotify": tried(system, number(294, 26), 0)}"#,
+    );
+    let timers = value["timers"].as_u64().unwrap();
+    assert!((1..=1024).contains(&timers), "{value:#}");
+    assert_eq!(value["inotify"], "ENOSYS");
+}
+
+/// A lease on a file that may only be read held up everybody else who opened it.
+#[test]
+fn nobody_else_is_held_up_or_watched_by_what_is_only_read() {
+    let lab = Lab::new();
+    lab.write("data/file", "read me");
+    let script = r#"import fcntl
+file = open(os.environ["PT_path"])
+below = os.open(os.path.dirname(os.environ["PT_path"]), os.O_RDONLY)
+found = {"lease": tried(fcntl.fcntl, file, 1024, 0), "notice": tried(fcntl.fcntl, below, 1026, 1),
+         "flags": tried(fcntl.fcntl, file, 3)}"#;
+    let module = lab.python(&format!("{PROBE}\n{script}\nprint(json.dumps(found))"));
+    let data = lab.path("data");
+    let path = format!("path={data}/file");
+    let allow = format!("fs.read:{data}");
+    let found = lab.record(&[&module, &path, "--allow", &allow])["value"].clone();
+    assert_eq!(
+        found,
+        json!({"lease": "EPERM", "notice": "EPERM", "flags": "done"})
+    );
+}
+
+/// What a task tried is told as what it had no grant for, as far as the kernel tells.
+#[test]
+fn what_a_task_tries_and_is_refused_is_on_record_and_said() {
+    let lab = Lab::new();
+    let script = r#"for _ in range(3):
+    tried(socket.create_connection, ("192.0.2.1", 443), 1)
+tried(system, number(272, 97), 0x10000000)
+tried(socket.socket, 40, 1, 0)
+sys.exit(3)"#;
+    let module = lab.python(&format!("{PROBE}\n{script}"));
+    let ran = lab.run(&["--output", "json", "run", &module]).exits(1);
+    let denials = ran.record()["denials"].clone();
+    let told = |capability: &str, reason: &str| {
+        let denials = denials.as_array().unwrap();
+        let wanted = json!({"capability": capability, "reason": reason});
+        assert!(denials.contains(&wanted), "{wanted} is not in {denials:#?}");
+    };
+    told(
+        "net.connect:192.0.2.1:443",
+        "tried 3 times, and not granted: a connection",
+    );
+    told("host.full", "tried once, and not granted: unshare");
+    told("host.full", "tried once, and not granted: a vsock socket");
+    let ran = lab.run(&["run", &module]).exits(1);
+    ran.says(&[
+        "note: it tried 3 times, and not granted: a connection (net.connect:192.0.2.1:443)",
+    ]);
+}
+
+/// Each refused call is answered by the keeper, which goes on with everything else.
+#[test]
+fn calls_that_are_refused_without_end_keep_nobody_from_anything() {
+    let lab = Lab::new();
+    let script = r#"import threading
+def flood():
+    for _ in range(5000):
+        libc.syscall(number(272, 97), 0x10000000)
+threads = [threading.Thread(target=flood) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print("done")"#;
+    let module = lab.python(&format!("{PROBE}\n{script}"));
+    let record = lab.record(&[&module]);
+    assert_eq!(record["value"]["_output"], "done\n");
+    let denials = record["denials"].as_array().unwrap();
+    assert_eq!(denials.len(), 1, "{denials:#?}");
+    assert!(
+        denials[0]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("tried 20000 times")
+    );
+    // Without an end of its own it ends by its limit.
+    let endless = lab.python(&format!(
+        "{PROBE}\nwhile True: libc.syscall(number(272, 97), 0x10000000)"
+    ));
+    let ran = lab
+        .run(&["run", &endless, "--limit", "wall=500ms"])
+        .exits(1);
+    ran.says(&["limit `wall`"]);
+}

@@ -10,6 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
+use super::refused::Refusals;
 use super::{Given, Guess, Run, now};
 use crate::cgroup::{Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
@@ -80,6 +81,7 @@ impl<'a> Run<'a> {
                 last_words,
                 walls: walls(recipe, &groups),
                 not_opened: Vec::new(),
+                refusals: Refusals::new(surface(recipe)),
                 groups,
                 born: now(),
                 started: None,
@@ -127,8 +129,11 @@ fn give_birth(
         None => input(&recipe.stdin).step("prepare standard input")?,
     };
     give_to_task(recipe, [&stdout_end, &stderr_end])?;
+    let surface = surface(recipe);
     let filters = Filters {
-        task: seccomp::program(surface(recipe)),
+        task: seccomp::program(surface),
+        // A function is ours, and says itself what its guest was refused.
+        telling: (!recipe.is_function()).then(|| seccomp::program_that_tells(surface)),
         init: seccomp::program_of_init(),
     };
     let tree = base.map(|base| mounts::prepare(recipe, base)).transpose()?;
@@ -268,7 +273,7 @@ pub(super) fn blind(recipe: &JailRecipe) -> Vec<(String, String)> {
 fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     let landlock = match landlock::version() {
         0 => "missing".to_owned(),
-        version => format!("ABI {version}"),
+        version => format!("ABI {}", version.min(landlock::ABI_USED_MAX)),
     };
     let user = match &recipe.who {
         Who::Throwaway { id } => format!("throw-away id {id}"),

@@ -60,6 +60,7 @@ impl Run<'_> {
         }
         let not_opened = self.not_opened_capabilities();
         self.note_parts_of_the_root();
+        let stood = !matches!(ending, Ending::NotStarted(_));
         Report {
             format: REPORT_FORMAT.to_owned(),
             ending,
@@ -68,8 +69,10 @@ impl Run<'_> {
             stderr: self.stderr.kept(),
             left: collected.left,
             left_out: collected.left_out,
+            refused: self.refusals.told(),
             not_opened,
-            walls: self.walls,
+            // Of a jail that did not come to stand nobody knows which walls it has.
+            walls: if stood { self.walls } else { Vec::new() },
             usage,
             reached,
             last_words,

@@ -43,6 +43,9 @@ impl<'a> Run<'a> {
             if ready.channel {
                 self.listen();
             }
+            if ready.refused {
+                self.refusals.answer();
+            }
             self.move_output(&ready, &mut piece, parent);
             if died {
                 break;
@@ -66,7 +69,8 @@ impl<'a> Run<'a> {
         let parent = if called_off { died } else { parent.as_fd() };
         let stdout = self.stdout.waiting().unwrap_or(died);
         let stderr = self.stderr.waiting().unwrap_or(died);
-        let mut polled = [died, channel, stdout, stderr, parent]
+        let refused = self.refusals.waiting().unwrap_or(died);
+        let mut polled = [died, channel, stdout, stderr, parent, refused]
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
         let timeout = self.patience();
         let timeout = Timespec {
@@ -74,13 +78,15 @@ impl<'a> Run<'a> {
             tv_nsec: timeout.subsec_nanos().into(),
         };
         let _ = rustix::event::poll(&mut polled, Some(&timeout));
-        let [died, channel, stdout, stderr, parent] = polled.map(|poll| !poll.revents().is_empty());
+        let [died, channel, stdout, stderr, parent, refused] =
+            polled.map(|poll| !poll.revents().is_empty());
         (
             Ready {
                 channel: channel && !self.channel_closed,
                 stdout,
                 stderr,
                 parent: parent && !called_off,
+                refused,
             },
             died,
         )
@@ -139,6 +145,13 @@ impl<'a> Run<'a> {
                 if self.needs_tree() && !Tree::sees(self.init.pid) {
                     self.walls.extend(blind(self.recipe));
                 }
+            }
+            Ok(Some((FromInit::Tells, listener))) => {
+                if listener.is_none() {
+                    let none = "this kernel tells of none".to_owned();
+                    self.walls.push(("refusals".to_owned(), none));
+                }
+                self.refusals.listen(listener);
             }
             Ok(Some((FromInit::Failed(error), _))) => self.ended(Ending::NotStarted(error)),
             Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.ended(Ending::Exited { code }),
@@ -310,4 +323,5 @@ struct Ready {
     stdout: bool,
     stderr: bool,
     parent: bool,
+    refused: bool,
 }

@@ -22,7 +22,7 @@ pub(crate) enum Surface {
 pub(super) const NEWEST_KNOWN: u32 = 462;
 
 const EPERM: Verdict = Verdict::Errno(libc::EPERM);
-const ENOSYS: Verdict = Verdict::Errno(libc::ENOSYS);
+const ENOSYS: Verdict = Verdict::Absent;
 
 const fn equals(argument: u8, value: u32) -> Test {
     Test {
@@ -107,6 +107,20 @@ const IOCTL: Verdict = Verdict::Check(
         },
         Arm {
             tests: &[equals(1, 0x541c)],
+            then: EPERM,
+        },
+    ],
+    &Verdict::Allow,
+);
+/// No lease on a file, which would hold up whoever opens it elsewhere, and no notice of what others do in a directory.
+const FCNTL: Verdict = Verdict::Check(
+    &[
+        Arm {
+            tests: &[equals(1, 1024)],
+            then: EPERM,
+        },
+        Arm {
+            tests: &[equals(1, 1026)],
             then: EPERM,
         },
     ],
@@ -219,9 +233,14 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_mkdirat, NO_SET_ID_2),
         (libc::SYS_mknodat, NO_SET_ID_2),
         (libc::SYS_ioctl, IOCTL),
+        (libc::SYS_fcntl, FCNTL),
+        // It tells who else on the machine opens what the run may read, and takes of what the machine has for its user.
+        (libc::SYS_inotify_init1, ENOSYS),
         (libc::SYS_personality, PERSONALITY),
         (libc::SYS_socket, socket),
         (libc::SYS_socketpair, socketpair),
+        // Out of an empty network it leads nowhere, and where it should have led is worth telling.
+        (libc::SYS_connect, Verdict::Watched),
         (libc::SYS_prlimit64, PRLIMIT),
         // Programs that would use a ring fall back to plain calls when there is none.
         (libc::SYS_io_uring_setup, ENOSYS),
@@ -283,6 +302,7 @@ const SYS_FCHMODAT2: libc::c_long = 452;
 const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[
     (libc::SYS_open, OPEN),
     (libc::SYS_creat, NO_SET_ID_1),
+    (libc::SYS_inotify_init, ENOSYS),
     (libc::SYS_chmod, NO_SET_ID_1),
     (libc::SYS_mkdir, NO_SET_ID_1),
     (libc::SYS_mknod, NO_SET_ID_1),
@@ -293,11 +313,6 @@ const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[];
 /// What a function that holds to its purpose never calls: memory that its limit does not count, and other ways to use up
 /// what the kernel has.
 const WITHHELD_FROM_FUNCTIONS: &[libc::c_long] = &[
-    libc::SYS_inotify_add_watch,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_inotify_init,
-    libc::SYS_inotify_init1,
-    libc::SYS_inotify_rm_watch,
     libc::SYS_memfd_create,
     libc::SYS_msgctl,
     libc::SYS_msgget,
@@ -340,7 +355,6 @@ const ALLOWED_HERE: &[libc::c_long] = &[
     libc::SYS_getdents,
     libc::SYS_getpgrp,
     libc::SYS_getrlimit,
-    libc::SYS_inotify_init,
     libc::SYS_lchown,
     libc::SYS_link,
     libc::SYS_lstat,
@@ -378,7 +392,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_fchdir,
     libc::SYS_fchown,
     libc::SYS_fchownat,
-    libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
@@ -392,9 +405,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_getcwd,
     libc::SYS_getdents64,
     libc::SYS_getxattr,
-    libc::SYS_inotify_add_watch,
-    libc::SYS_inotify_init1,
-    libc::SYS_inotify_rm_watch,
     libc::SYS_lgetxattr,
     libc::SYS_linkat,
     libc::SYS_listxattr,
@@ -565,7 +575,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
     libc::SYS_bind,
-    libc::SYS_connect,
     libc::SYS_getpeername,
     libc::SYS_getsockname,
     libc::SYS_getsockopt,

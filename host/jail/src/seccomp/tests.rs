@@ -77,8 +77,8 @@ fn every_number_gets_the_verdict_of_the_list() {
     let listed = list::verdicts(OPEN_ALL);
     for number in 0..600 {
         let expected = match listed.iter().find(|(listed, _)| *listed == number) {
-            Some((_, Verdict::Allow)) => "allowed",
-            Some((_, Verdict::Errno(libc::ENOSYS))) => "ENOSYS",
+            Some((_, Verdict::Allow | Verdict::Watched)) => "allowed",
+            Some((_, Verdict::Absent)) => "ENOSYS",
             Some(_) => continue,
             None if number > list::NEWEST_KNOWN => "ENOSYS",
             None => "EPERM",
@@ -88,6 +88,45 @@ fn every_number_gets_the_verdict_of_the_list() {
             expected,
             "call {number}"
         );
+    }
+}
+
+/// Being told of calls must change no answer.
+#[test]
+fn whoever_listens_answers_as_the_filter_would() {
+    for surface in [OPEN_ALL, Surface::Program, Surface::Function] {
+        let (plain, telling) = (program(surface), program_that_tells(surface));
+        let answers = Answers::of(surface);
+        let sets: [[u64; 6]; 5] = [
+            [0; 6],
+            [1, 2, 0, 0, 0, 0],
+            [2, 1, 262, 0o4755, 0, 0],
+            [0, 1024, 0o6000, 0o6000, 0, 0],
+            [u64::MAX; 6],
+        ];
+        for (number, arguments) in (0..600).flat_map(|number| sets.map(|set| (number, set))) {
+            let said = |code: &BpfProgram| {
+                let call = Call {
+                    architecture: ARCHITECTURE,
+                    number,
+                    arguments,
+                };
+                interpret(code, &call)
+            };
+            let asks = said(&telling) == RETURN_ASK;
+            match answers.to(number.cast_signed(), &arguments) {
+                Answer::GoOn => assert_eq!(said(&plain), RETURN_ALLOW, "call {number}"),
+                Answer::Errno(errno) if asks => {
+                    assert_eq!(
+                        said(&plain),
+                        RETURN_ERRNO | errno.unsigned_abs(),
+                        "call {number}"
+                    );
+                }
+                Answer::Errno(_) => {}
+            }
+            assert!(asks || said(&telling) == said(&plain), "call {number}");
+        }
     }
 }
 
@@ -193,7 +232,7 @@ fn a_function_starts_threads_and_nothing_else() {
         (libc::SYS_socket, vec![2, 1, 0], "EAFNOSUPPORT"),
         (libc::SYS_memfd_create, vec![], "EPERM"),
         (libc::SYS_shmget, vec![], "EPERM"),
-        (libc::SYS_inotify_init1, vec![], "EPERM"),
+        (libc::SYS_inotify_init1, vec![], "ENOSYS"),
         (libc::SYS_mprotect, vec![], "allowed"),
         (libc::SYS_openat, vec![0, 0, 0o100, 0o4755], "EPERM"),
     ] {
@@ -204,7 +243,7 @@ fn a_function_starts_threads_and_nothing_else() {
         );
     }
     #[cfg(target_arch = "x86_64")]
-    for number in [libc::SYS_fork, libc::SYS_vfork, libc::SYS_inotify_init] {
+    for number in [libc::SYS_fork, libc::SYS_vfork] {
         assert_eq!(verdict(&code, number, &[]), "EPERM", "call {number}");
     }
 }

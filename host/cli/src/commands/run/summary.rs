@@ -4,7 +4,7 @@ use std::path::Path;
 
 use host_core::{Capability, LimitName, LimitUnit, Limits, Outcome, Record, RunId, Shown, Status};
 use host_jail::{SetupError, SetupKind};
-use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest};
+use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest, TRIED};
 use serde_json::{Value, json};
 
 use super::live::Followed;
@@ -15,6 +15,8 @@ use crate::failure::Failure;
 use crate::printer::{OutputMode, Paint, Printer, for_terminal};
 use crate::wording::{shown, size};
 
+/// How many things are told that a run tried and had no grant for.
+const TRIED_MAX: usize = 5;
 /// How many lines of an error message are repeated.
 const MESSAGE_LINES_MAX: usize = 20;
 
@@ -324,8 +326,24 @@ fn hint(
             if !flags.is_empty() {
                 printer.hint(&format!("it ran without what it may ask for: {flags}"));
             }
+            tried(printer, &finished.record);
         }
         _ => {}
+    }
+}
+
+/// What a run tried that it had no grant for, as far as the kernel told; it may be why it failed.
+fn tried(printer: Printer, record: &Record<ResultValue>) {
+    let tried = record
+        .denials
+        .iter()
+        .filter(|denial| denial.reason.starts_with(TRIED));
+    for denial in tried.take(TRIED_MAX) {
+        printer.note(&format!(
+            "note: it {} ({})",
+            Shown(&denial.reason),
+            Shown(&denial.capability)
+        ));
     }
 }
 

@@ -1,0 +1,67 @@
+//! The names of calls that a filter refuses, for whoever is told of them.
+
+/// What people call a refused call.
+pub(crate) fn name_of(number: libc::c_long) -> String {
+    let known = NAMES.iter().find(|(known, _)| *known == number);
+    known.map_or_else(
+        || format!("system call {number}"),
+        |(_, name)| (*name).to_owned(),
+    )
+}
+
+/// Those that programs are known to try.
+const NAMES: &[(libc::c_long, &str)] = &[
+    (libc::SYS_acct, "acct"),
+    (libc::SYS_add_key, "add_key"),
+    (libc::SYS_adjtimex, "adjtimex"),
+    (libc::SYS_bpf, "bpf"),
+    (libc::SYS_chroot, "chroot"),
+    (libc::SYS_clock_adjtime, "clock_adjtime"),
+    (libc::SYS_clock_settime, "clock_settime"),
+    (libc::SYS_clone, "clone into new namespaces"),
+    (libc::SYS_delete_module, "delete_module"),
+    (libc::SYS_fanotify_init, "fanotify_init"),
+    (libc::SYS_fchmod, "a set-id bit by fchmod"),
+    (libc::SYS_fchmodat, "a set-id bit by fchmodat"),
+    (libc::SYS_fcntl, "a lease or a notice by fcntl"),
+    (libc::SYS_finit_module, "finit_module"),
+    (libc::SYS_fsconfig, "fsconfig"),
+    (libc::SYS_fsmount, "fsmount"),
+    (libc::SYS_fsopen, "fsopen"),
+    (libc::SYS_init_module, "init_module"),
+    (libc::SYS_ioctl, "a terminal's ioctl"),
+    (libc::SYS_kcmp, "kcmp"),
+    (libc::SYS_kexec_load, "kexec_load"),
+    (libc::SYS_keyctl, "keyctl"),
+    (libc::SYS_mkdirat, "a set-id bit by mkdirat"),
+    (libc::SYS_mknodat, "a set-id bit by mknodat"),
+    (libc::SYS_mount, "mount"),
+    (libc::SYS_mount_setattr, "mount_setattr"),
+    (libc::SYS_move_mount, "move_mount"),
+    (libc::SYS_name_to_handle_at, "name_to_handle_at"),
+    (libc::SYS_open_by_handle_at, "open_by_handle_at"),
+    (libc::SYS_open_tree, "open_tree"),
+    (libc::SYS_openat, "a set-id bit by openat"),
+    (libc::SYS_perf_event_open, "perf_event_open"),
+    (libc::SYS_personality, "personality"),
+    (libc::SYS_pidfd_getfd, "pidfd_getfd"),
+    (libc::SYS_pivot_root, "pivot_root"),
+    (libc::SYS_prlimit64, "limits of another process"),
+    (libc::SYS_process_vm_readv, "process_vm_readv"),
+    (libc::SYS_process_vm_writev, "process_vm_writev"),
+    (libc::SYS_ptrace, "ptrace"),
+    (libc::SYS_quotactl, "quotactl"),
+    (libc::SYS_reboot, "reboot"),
+    (libc::SYS_request_key, "request_key"),
+    (libc::SYS_setdomainname, "setdomainname"),
+    (libc::SYS_sethostname, "sethostname"),
+    (libc::SYS_setns, "setns"),
+    (libc::SYS_settimeofday, "settimeofday"),
+    (libc::SYS_swapoff, "swapoff"),
+    (libc::SYS_swapon, "swapon"),
+    (libc::SYS_syslog, "syslog"),
+    (libc::SYS_umount2, "umount"),
+    (libc::SYS_unshare, "unshare"),
+    (libc::SYS_userfaultfd, "userfaultfd"),
+    (libc::SYS_vhangup, "vhangup"),
+];
