@@ -207,6 +207,8 @@ impl RunGroups {
         if let Some(group) = self.legacy.get(&Controller::Memory) {
             write(&group.join("memory.limit_in_bytes"), &memory)?;
             write_where_present(&group.join("memory.memsw.limit_in_bytes"), &memory)?;
+            // What waits in TCP and UDP sockets is counted only if it has a limit of its own here.
+            write_where_present(&group.join("memory.kmem.tcp.limit_in_bytes"), &memory)?;
         }
         if let Some(group) = self.legacy.get(&Controller::Pids) {
             write(&group.join("pids.max"), &processes)?;

@@ -267,7 +267,8 @@ fn device_mounts() -> Result<Vec<Attach>, SetupError> {
             ));
         }
         let change = MountChange {
-            set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+            // Read only: a device is written to all the same, and its times and modes stay as they are.
+            set: RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
             userns: None,
             recursive: false,
         };

@@ -28,7 +28,8 @@ pub(crate) fn set(recipe: &JailRecipe, fallbacks: Fallbacks) -> rustix::io::Resu
     let spare = if fallbacks.processes { 1 } else { 2 };
     let processes = recipe.processes().saturating_add(spare);
     let always = [
-        (Resource::Core, 0),
+        // Not none: that is not asked where the machine pipes cores to a program of its own, and one byte is.
+        (Resource::Core, 1),
         (Resource::Cpu, cpu),
         (Resource::Nproc, processes),
         (Resource::Nofile, recipe.files()),

@@ -3,25 +3,20 @@
 //! INVARIANT: what is handed to a worker was tagged by this installation's key for this program and this engine, and is
 //! read once: the bytes that were checked are the bytes that are loaded.
 
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use host_core::{Digest, LimitError, LimitName, LimitRequests, Limits, Shown};
-use host_jail::{
-    Ending, Event, Inlets, JailRecipe, Keeper, Outlets, Program, Report, SetupError, StartError,
-};
+use host_jail::{Ending, JailRecipe, Program, Report, SetupError, StartError};
 use host_store::{COMPILED_BYTES_MAX, CompiledKeyError, DiskError, Store};
 use host_wasm::{Artifact, End, Order, ProgramKind, Verdict};
-use rustix::event::{PollFd, PollFlags};
-use rustix::time::Timespec;
 use sha2::{Digest as _, Sha256};
 
+use crate::apart::{self, Apart, ApartError};
 use crate::begin::{BeginError, nobody};
 use crate::draft::Moment;
 use crate::machine::Machine;
-use crate::running::GROUPS_WAIT_MAX;
 
 /// The longest WASI program, in bytes.
 pub const PROGRAM_BYTES_MAX: u64 = 256 << 20;
@@ -31,10 +26,6 @@ const LIMITS: [(&str, &str); 3] = [("wall", "2m"), ("cpu", "4m"), ("memory", "2G
 const CODE_MAX: &str = "1GiB";
 /// How long beyond its wall limit a compiler's keeper may take before it is killed itself.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(15);
-/// How often whoever waits is asked whether to go on, in milliseconds.
-const ASK_EVERY_MS: i64 = 100;
-/// The most of a report that is read, in bytes.
-const REPORT_BYTES_MAX: u64 = 4 << 20;
 
 /// Machine code, checked and ready to be run.
 #[derive(Debug)]
@@ -113,6 +104,16 @@ pub enum CompileError {
 impl From<StartError> for CompileError {
     fn from(error: StartError) -> Self {
         Self::Begin(error.into())
+    }
+}
+
+impl From<ApartError> for CompileError {
+    fn from(error: ApartError) -> Self {
+        match error {
+            ApartError::Keeper(error) => error.into(),
+            ApartError::Disk(error) => error.into(),
+            ApartError::Io(error) => error.into(),
+        }
     }
 }
 
@@ -244,46 +245,22 @@ fn make(
         stdin: program,
         limits: limits.clone(),
     };
-    // ORDER: marked before anything else of it exists, so that whoever finds a piece of it finds the mark.
-    let mark = store.mark_active(run)?;
-    let made = (|| {
-        let (stdout, stderr, report) = (store.nameless()?, store.nameless()?, store.nameless()?);
-        let outlets = Outlets {
-            stdout: stdout.try_clone()?.into(),
-            stderr: stderr.into(),
-            report: report.try_clone()?.into(),
-            artifacts: None,
-            held: mark.share()?,
-            held_too: None,
-        };
-        keeper.prepare(&recipe, &Inlets::default(), &outlets)?;
-        keeper.go();
-        let patience = Duration::from_millis(limits.wall().ms()) + KEEPER_PATIENCE;
-        match wait(&keeper, patience, goes_on) {
-            Waited::Ended => Ok((stdout, report)),
-            Waited::Unwanted => Err(CompileError::Interrupted),
-            Waited::TooLong => Err(CompileError::Lost {
+    let patience = Duration::from_millis(limits.wall().ms()) + KEEPER_PATIENCE;
+    let ended = apart::run(&keeper, &recipe, machine, store, patience, goes_on)?;
+    let (stdout, report) = match ended {
+        Apart::Ended { stdout, report } => (stdout, report),
+        Apart::Unwanted => return Err(CompileError::Interrupted),
+        Apart::TooLong => {
+            return Err(CompileError::Lost {
                 reason: "its keeper does not answer",
-            }),
+            });
         }
-    })();
-    // ORDER: whatever came of it, nothing of it goes on.
-    let mut is_gone = keeper.end();
-    if !is_gone {
-        keeper.kill();
-        is_gone = keeper.wait();
-    }
-    let groups = mark.notes().into_iter().map(PathBuf::from).collect();
-    if host_jail::remove_left(machine.by_root(), &run, groups, GROUPS_WAIT_MAX) && is_gone {
-        let _ = mark.done();
-    }
-    let (stdout, report) = made?;
-    let report = read(report, REPORT_BYTES_MAX)?;
-    let report: Report = serde_json::from_slice(&report).map_err(|_| CompileError::Lost {
+    };
+    let report = report.ok_or(CompileError::Lost {
         reason: "its keeper was killed",
     })?;
-    judge(report, &limits)?;
-    Ok(read(stdout, COMPILED_BYTES_MAX)?)
+    judge(*report, &limits)?;
+    Ok(apart::read(stdout, COMPILED_BYTES_MAX)?)
 }
 
 fn limits(machine: &Machine) -> Result<Limits, CompileError> {
@@ -296,46 +273,6 @@ fn limits(machine: &Machine) -> Result<Limits, CompileError> {
     let mut output = LimitRequests::default();
     output.set(LimitName::Output.as_str(), CODE_MAX)?;
     Ok(Limits::resolve(&own, &[], &machine.ceilings)?.with_defaults(&output))
-}
-
-/// How waiting for the compiler came to an end.
-enum Waited {
-    Ended,
-    Unwanted,
-    TooLong,
-}
-
-/// Waits until the compiler has ended, but not longer than `patience`, or than somebody wants to.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the keeper is the clock of the compiler; this one is for when it does not answer"
-)]
-fn wait(keeper: &Keeper, patience: Duration, goes_on: &mut dyn FnMut() -> bool) -> Waited {
-    let since = Instant::now();
-    loop {
-        let mut polled = [PollFd::new(keeper, PollFlags::IN)];
-        let pause = Timespec {
-            tv_sec: 0,
-            tv_nsec: ASK_EVERY_MS * 1_000_000,
-        };
-        let heard = rustix::event::poll(&mut polled, Some(&pause));
-        if heard.is_ok_and(|heard| heard > 0) && keeper.next() != Event::Output {
-            return Waited::Ended;
-        }
-        if !goes_on() {
-            return Waited::Unwanted;
-        }
-        if since.elapsed() >= patience {
-            return Waited::TooLong;
-        }
-    }
-}
-
-fn read(mut file: std::fs::File, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {

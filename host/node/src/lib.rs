@@ -18,11 +18,13 @@ mod compile;
 mod program;
 mod work;
 
+mod apart;
 mod begin;
 mod draft;
 mod ended;
 mod running;
 mod sweep;
+mod trial;
 
 mod machine;
 
@@ -37,4 +39,5 @@ pub use plan::{Plan, PlanError, RunRequest, plan};
 pub use program::{GuestDir, ProgramPlan, ProgramPlanError, ProgramRequest, plan_program};
 pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
 pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};
+pub use trial::{TrialError, trial};
 pub use work::{Work, worker};

@@ -15,6 +15,7 @@ use host_store::{OpenMode, Store};
 use serde_json::{Value, json};
 
 use crate::app::Context;
+use crate::clock;
 use crate::commands::bundle::columns::columns;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,7 +35,12 @@ pub(crate) struct DoctorArgs {}
 pub(crate) fn run(context: &Context, _: &DoctorArgs) -> Result<Exit, Failure> {
     let by_root = rustix::process::geteuid().is_root();
     let mut walls = host_jail::probe(by_root);
-    walls.push(directories(context));
+    match directories(context) {
+        // What is missing already needs no trial to be told.
+        Ok(store) if can_run(&walls) => walls.extend([recorded(), a_run(context, &store)]),
+        Ok(_) => walls.push(recorded()),
+        Err(missing) => walls.push(missing),
+    }
     let path = context.settings.environment.get("PATH").unwrap_or_default();
     walls.push(in_path(path, std::env::current_exe().ok().as_deref()));
     let can_run = can_run(&walls);
@@ -122,19 +128,35 @@ fn wall(
     }
 }
 
-/// Whether a run could be recorded.
-fn directories(context: &Context) -> Wall {
-    const NAME: &str = "directories for settings, state, cache and runtime";
-    match Store::open(&context.settings.places, OpenMode::Write) {
+/// What says where runs are recorded.
+const DIRECTORIES: &str = "directories for settings, state, cache and runtime";
+
+/// Where a run would be recorded; a wall that is missing where it could not.
+fn directories(context: &Context) -> Result<Store, Wall> {
+    Store::open(&context.settings.places, OpenMode::Write).map_err(|error| {
+        let cause = Failure::new(Exit::Machine, &error).to_string();
+        let detail = format!("no run can be recorded: {cause}");
+        wall(DIRECTORIES, WallState::Missing, detail, true)
+    })
+}
+
+fn recorded() -> Wall {
+    wall(DIRECTORIES, WallState::Ok, "", true)
+}
+
+/// Whether all of it together holds a program: what stands by itself may not stand in this place.
+fn a_run(context: &Context, store: &Store) -> Wall {
+    const NAME: &str = "a run of a program that does nothing";
+    let machine = context.settings.machine();
+    let tried = clock::moment().and_then(|moment| {
+        host_node::trial(&machine, store, &moment)
+            .map_err(|error| Failure::new(Exit::Machine, &error))
+    });
+    match tried {
         Ok(_) => wall(NAME, WallState::Ok, "", true),
-        Err(error) => {
-            let cause = Failure::new(Exit::Machine, &error).to_string();
-            wall(
-                NAME,
-                WallState::Missing,
-                format!("no run can be recorded: {cause}"),
-                true,
-            )
+        Err(failure) => {
+            let detail = format!("no run can start: {failure}");
+            wall(NAME, WallState::Missing, detail, true)
         }
     }
 }

@@ -454,3 +454,40 @@ fn the_journal_tells_the_same_as_the_record() {
         shared.iter().map(|key| &record[key]).collect::<Vec<_>>()
     );
 }
+
+/// It said that tasks could run where each was refused: what stands by itself does not always stand together.
+#[test]
+fn doctor_runs_a_program_before_it_says_that_tasks_can_run() {
+    let lab = Lab::new();
+    let ran = lab.run(&["doctor"]).exits(0);
+    assert!(
+        ran.text()
+            .contains("ok       a run of a program that does nothing"),
+        "{}",
+        ran.text()
+    );
+    assert!(lab.events().is_empty(), "a trial is nobody's run");
+    if !is_root() {
+        return;
+    }
+    // As in a container: a part of /proc is covered, so that no other can be mounted in a namespace below.
+    let script = "exec unshare -m sh -c 'mount -t tmpfs none /proc/irq; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"' sh \"$@\"";
+    let home = lab.path("nobody");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
+    std::fs::set_permissions(lab.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let doctor = Host::by_shell(
+        &lab,
+        &format!("export HOST_HOME={home}; {script}"),
+        &["doctor"],
+    );
+    let ran = doctor.run().exits(7);
+    assert!(
+        ran.text()
+            .contains("missing  a run of a program that does nothing"),
+        "{}",
+        ran.text()
+    );
+    assert!(ran.text().contains("mount proc"), "{}", ran.text());
+    assert!(ran.text().contains("native tasks: no"), "{}", ran.text());
+}

@@ -112,7 +112,16 @@ const IOCTL: Verdict = Verdict::Check(
     ],
     &Verdict::Allow,
 );
-/// No lease on a file, which would hold up whoever opens it elsewhere, and no notice of what others do in a directory.
+/// RENAME_WHITEOUT: it leaves a device behind in the place of what was moved.
+const RENAME: Verdict = Verdict::Check(
+    &[Arm {
+        tests: &[has_any(4, 1 << 2)],
+        then: EPERM,
+    }],
+    &Verdict::Allow,
+);
+/// No lease on a file (F_SETLEASE, F_SETDELEG), which would hold up whoever opens it elsewhere: to the kernel a run owns what
+/// it was granted to read. And no notice of what others do in a directory (F_NOTIFY).
 const FCNTL: Verdict = Verdict::Check(
     &[
         Arm {
@@ -121,6 +130,10 @@ const FCNTL: Verdict = Verdict::Check(
         },
         Arm {
             tests: &[equals(1, 1026)],
+            then: EPERM,
+        },
+        Arm {
+            tests: &[equals(1, 1040)],
             then: EPERM,
         },
     ],
@@ -234,6 +247,7 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_mknodat, NO_SET_ID_2),
         (libc::SYS_ioctl, IOCTL),
         (libc::SYS_fcntl, FCNTL),
+        (libc::SYS_renameat2, RENAME),
         // It tells who else on the machine opens what the run may read, and takes of what the machine has for its user.
         (libc::SYS_inotify_init1, ENOSYS),
         (libc::SYS_personality, PERSONALITY),
@@ -425,7 +439,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_readv,
     libc::SYS_removexattr,
     libc::SYS_renameat,
-    libc::SYS_renameat2,
     libc::SYS_sendfile,
     libc::SYS_setxattr,
     libc::SYS_splice,

@@ -52,6 +52,7 @@ const NAMES: &[(libc::c_long, &str)] = &[
     (libc::SYS_ptrace, "ptrace"),
     (libc::SYS_quotactl, "quotactl"),
     (libc::SYS_reboot, "reboot"),
+    (libc::SYS_renameat2, "a whiteout by renameat2"),
     (libc::SYS_request_key, "request_key"),
     (libc::SYS_setdomainname, "setdomainname"),
     (libc::SYS_sethostname, "sethostname"),
