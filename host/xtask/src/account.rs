@@ -67,7 +67,7 @@ impl Account {
     /// When the disk does not allow it, or the tree is too deep.
     pub(crate) fn copy(&self, from: &Path, name: &str) -> Result<PathBuf> {
         let to = self.path(name);
-        copy_tree(from, &to, 0).with_context(|| format!("copying {}", from.display()))?;
+        copy_readable(from, &to)?;
         Ok(to)
     }
 
@@ -93,6 +93,15 @@ fn ids(line: &str) -> Option<(u32, u32)> {
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     (name == NAME).then_some((uid, gid))
+}
+
+/// Copies a file or a tree, with the directories above it, for everybody to read.
+///
+/// # Errors
+///
+/// When the disk does not allow it, or the tree is too deep.
+pub(crate) fn copy_readable(from: &Path, to: &Path) -> Result<()> {
+    copy_tree(from, to, 0).with_context(|| format!("copying {}", from.display()))
 }
 
 fn copy_tree(from: &Path, to: &Path, depth: usize) -> Result<()> {

@@ -13,7 +13,7 @@ mod debian;
 mod stamp;
 mod wasm;
 
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail};
 use self::catalogue::{GUESTS, Guest};
 use self::compile::Compilers;
 use crate::machine::now;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, empty_directory, lock, remove_tree};
 
 /// Where bare programs are, beside the modules.
 const PROGRAMS: &str = "programs";
@@ -142,23 +142,16 @@ impl Yard {
 
     /// Keeps other calls out until the file is closed.
     fn lock(&self) -> Result<File> {
-        let lock = File::create(self.work.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                eprintln!("guests: waiting for another build of them");
-                lock.lock()?;
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-        Ok(lock)
+        lock(
+            &self.work.join("lock"),
+            "guests: waiting for another build of them",
+        )
     }
 
     /// An empty directory for work; what was in it is removed.
     fn fresh(&self, name: &str) -> Result<PathBuf> {
         let directory = self.work.join(name);
-        remove(&directory)?;
-        fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
+        empty_directory(&directory)?;
         Ok(directory)
     }
 }
@@ -201,7 +194,7 @@ fn build_guest(yard: &Yard, compilers: &Compilers, guest: &Guest) -> Result<()> 
     if guest.is_module() {
         describe(&yard.sources.join(guest.name), &stage.join(guest.name))?;
         let module = yard.results.join(guest.name);
-        remove(&module)?;
+        remove_tree(&module)?;
         fs::rename(stage.join(guest.name), &module)?;
     }
     for program in guest.bare_programs() {
@@ -249,14 +242,4 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn is_wasm(file: &Path) -> bool {
     file.extension()
         .is_some_and(|extension| extension == "wasm")
-}
-
-/// Removes a tree, if it is there.
-fn remove(tree: &Path) -> Result<()> {
-    match fs::remove_dir_all(tree) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", tree.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask`: shows `host` at work, runs what CI runs, measures it against its peers, builds programs for it to run.
+//! `cargo xtask`: shows `host` at work, runs what CI runs, on this kernel and on a distribution's, measures it against its
+//! peers, builds programs for it to run.
 //!
 //! A command line of its own that knows `host` from outside only, as the program that it builds. It installs nothing
 //! that is there already and says what it installs. It imports none of our crates.
@@ -11,6 +12,7 @@
 )]
 
 mod account;
+mod archives;
 mod machine;
 mod packages;
 mod workspace;
@@ -22,6 +24,7 @@ mod bench;
 mod demo;
 mod guests;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -53,6 +56,7 @@ enum Chore {
     Guests(guests::GuestsArguments),
     Test(test::TestArguments),
     Bench(bench::BenchArguments),
+    Vm(vm::VmArguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Chore::Guests(arguments) => guests::guests(&workspace, arguments),
         Chore::Test(arguments) => test::test(&workspace, arguments),
         Chore::Bench(arguments) => bench::bench(&workspace, arguments),
+        Chore::Vm(arguments) => vm::vm(&workspace, arguments),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! Where the project lies, and how its programs are built.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,9 +9,12 @@ use serde_json::Value;
 
 use crate::machine::{program, read, run};
 
+/// The package whose tests those of whole programs are, as cargo names it.
+const PACKAGE: &str = "#host-cli@";
+
 /// How tests of whole programs are built, and `host` with them. Every build of the `ci` profile is one of the whole
 /// workspace with its tests: what is chosen otherwise has other features, down to the engine, and is built anew.
-pub(crate) const CI_TESTS: [&str; 6] = ["test", "--profile", "ci", "--workspace", "--test", "it"];
+const CI_TESTS: [&str; 6] = ["test", "--profile", "ci", "--workspace", "--test", "it"];
 
 /// The repository and its build directory.
 #[derive(Debug)]
@@ -72,6 +76,26 @@ impl Workspace {
         Ok(self.target.join("ci/host"))
     }
 
+    /// Builds the process-level tests of `host-cli`, and gives the paths of their programs.
+    ///
+    /// # Errors
+    ///
+    /// When they do not build.
+    pub(crate) fn process_tests(&self) -> Result<Vec<PathBuf>> {
+        let messages = [
+            CI_TESTS.as_slice(),
+            &["--no-run", "--message-format", "json-render-diagnostics"],
+        ]
+        .concat();
+        let messages = read(&mut self.cargo(&messages))?;
+        let mut found = Vec::new();
+        for line in messages.lines() {
+            let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
+            found.extend(executable(&message));
+        }
+        Ok(found)
+    }
+
     /// Builds `host` as it ships, progress visible, and gives its path.
     ///
     /// # Errors
@@ -98,10 +122,37 @@ impl Workspace {
     /// When the disk does not allow it.
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let directory = self.target.join(name);
-        remove_tree(&directory)?;
-        std::fs::create_dir_all(&directory).with_context(|| format!("{}", directory.display()))?;
+        empty_directory(&directory)?;
         Ok(directory)
     }
+}
+
+/// Makes a directory; what was in it is removed.
+///
+/// # Errors
+///
+/// When the disk does not allow it.
+pub(crate) fn empty_directory(directory: &Path) -> Result<()> {
+    remove_tree(directory)?;
+    std::fs::create_dir_all(directory).with_context(|| format!("{}", directory.display()))
+}
+
+/// Keeps other calls out until the file is closed; says `waiting` when it has to wait for one.
+///
+/// # Errors
+///
+/// When the file cannot be made or locked.
+pub(crate) fn lock(file: &Path, waiting: &str) -> Result<File> {
+    let lock = File::create(file).with_context(|| format!("{}", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("{waiting}");
+            lock.lock()?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    Ok(lock)
 }
 
 /// Removes a tree, if it is there.
@@ -115,5 +166,39 @@ pub(crate) fn remove_tree(tree: &Path) -> Result<()> {
             Err(error).with_context(|| format!("removing {}", tree.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// The program that this message announces, when it is that of an integration test of the command line.
+fn executable(message: &Value) -> Option<PathBuf> {
+    let package = message.get("package_id")?.as_str()?;
+    if !package.contains(PACKAGE) {
+        return None;
+    }
+    let kinds = message.pointer("/target/kind")?.as_array()?;
+    let is_test = kinds.iter().any(|kind| kind == "test");
+    let path = message.get("executable")?.as_str()?;
+    is_test.then(|| Path::new(path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::executable;
+
+    #[test]
+    fn only_integration_tests_are_process_level_tests() {
+        let of = |package: &str, kind: &str, path: Option<&str>| {
+            let package = format!("path+file:///p/host/cli#{package}@0.1.0");
+            json!({"package_id": package, "target": {"kind": [kind]}, "executable": path})
+        };
+        let message = |kind: &str, path: Option<&str>| of("host-cli", kind, path);
+        let found = executable(&message("test", Some("/t/cli-1f")));
+        assert_eq!(found.unwrap().to_str(), Some("/t/cli-1f"));
+        assert_eq!(executable(&message("bin", Some("/t/host-1f"))), None);
+        assert_eq!(executable(&message("test", None)), None);
+        assert_eq!(executable(&of("host-trust", "test", Some("/t/it"))), None);
+        assert_eq!(executable(&json!({"reason": "build-finished"})), None);
     }
 }
