@@ -110,14 +110,16 @@ fn no_grant_covers_a_part_of_the_jail() {
     }
 }
 
-/// A shell script that goes on with a root of its own, in which the places of a jail exist too.
+/// A shell script that goes on with a root of its own, in which the places of a jail exist too. What the machine has is
+/// bound there piece by piece, as any of it may be a file system of its own.
 fn on_another_root(lab: &Lab) -> String {
     let root = lab.path("root");
     let program = "printf \"#!/bin/sh\\necho swapped\\n\"";
     format!(
-        "exec unshare -m sh -c 'set -e; mount --make-rprivate /; mkdir -p {root}; mount -t tmpfs none {root}; cd {root}; mkdir up work new; \
-         mount -t overlay none -o lowerdir=/,upperdir=up,workdir=work new; for d in proc sys dev tmp; do mount --rbind /$d new/$d; done; \
-         mkdir -p new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
+        "exec unshare -m sh -c 'set -e; mount --make-rprivate /; mkdir -p {root}; mount -t tmpfs none {root}; cd {root}; mkdir new; \
+         mount --bind new new; \
+         for d in /*; do if [ -L $d ]; then cp -P $d new$d; elif [ -d $d ]; then mkdir new$d; mount --rbind $d new$d; fi; done; \
+         mkdir new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
          cd new; pivot_root . mnt; umount -l /mnt; cd /; exec \"$@\"' sh \"$@\""
     )
 }
