@@ -24,6 +24,7 @@ mod attacks;
 mod bundles;
 mod conformance;
 mod errors;
+mod escapes;
 mod grants;
 mod input;
 mod interrupts;
