@@ -8,6 +8,7 @@
 mod bombs;
 mod descriptors;
 mod files;
+mod holes;
 mod kernel;
 mod leaks;
 mod network;
