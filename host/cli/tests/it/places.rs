@@ -119,7 +119,7 @@ fn on_another_root(lab: &Lab) -> String {
         "exec unshare -m sh -c 'set -e; mount --make-rprivate /; mkdir -p {root}; mount -t tmpfs none {root}; cd {root}; mkdir new; \
          mount --bind new new; \
          for d in /*; do if [ -L $d ]; then cp -P $d new$d; elif [ -d $d ]; then mkdir new$d; mount --rbind $d new$d; fi; done; \
-         mkdir new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
+         mkdir -p new/task new/out new/scratch; {program} > new/task/init.sh; chmod 755 new/task/init.sh; \
          cd new; pivot_root . mnt; umount -l /mnt; cd /; exec \"$@\"' sh \"$@\""
     )
 }
