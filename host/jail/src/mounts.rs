@@ -322,10 +322,16 @@ fn attach_opening(
 fn no_idmap(opening: &Opening, cause: std::io::Error) -> SetupError {
     let owner =
         std::fs::metadata(&opening.path).map(|found| std::os::unix::fs::MetadataExt::uid(&found));
-    let owner = owner.map_or_else(|_| "OWNER".to_owned(), |uid| uid.to_string());
-    SetupError::opening(format!("map the owner of `{}`", opening.path.display()), cause).hinting(format!(
-        "its file system has no id-mapped mounts; run as the user who owns it instead: --allow run.as:OWNER (user id {owner})"
-    ))
+    let hint = match owner {
+        // No run is root.
+        Ok(0) => "its file system has no id-mapped mounts, and root owns it: give it to another user and run as that, or let it lie on ext4, xfs or btrfs".to_owned(),
+        Ok(uid) => format!(
+            "its file system has no id-mapped mounts; run as the user who owns it instead: --allow run.as:NAME, the name of user id {uid}"
+        ),
+        Err(_) => "its file system has no id-mapped mounts".to_owned(),
+    };
+    let step = format!("map the owner of `{}`", opening.path.display());
+    SetupError::opening(step, cause).hinting(hint)
 }
 
 fn set(mount: &OwnedFd, change: &MountChange<'_>, opening: &Opening) -> Result<(), SetupError> {

@@ -46,6 +46,10 @@ impl Ended {
             draft.note_refused(&report.refused);
         }
         let mut record = draft.record(outcome, public, report.as_ref());
+        // Limits that the kernel answers with an error, which end nobody: what a program said of that may be nothing.
+        let reached = report.iter().flat_map(|report| &report.reached);
+        let reached = reached.map(|limit| (format!("reached_{limit}"), 1));
+        record.usage.extend(reached);
         if let Some(Some(verdict)) = &verdict {
             let peak = verdict.memory_peak_bytes;
             record

@@ -245,6 +245,11 @@ fn many_small_files_reach_the_limit_of_inodes() {
         .exits(0)
         .says(&["reached its limit `inodes`"]);
     assert_eq!(ran.text(), "No space left on device\nTrue\n");
+    // A program that reads the record is told too.
+    let arguments = ["--output", "json", "run", &module, "--limit", "inodes=200"];
+    let record = lab.run(&arguments).exits(0).record();
+    assert_eq!(record["usage"]["reached_inodes"], 1);
+    assert!(record["usage"].get("reached_scratch").is_none());
 }
 
 #[test]
