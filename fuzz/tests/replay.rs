@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -25,6 +26,9 @@ const CHANGED_PER_FILE: usize = 3_000;
 /// The same where each is a program that runs, on files of its own.
 const CHANGED_PER_PROGRAM: usize = 200;
 const PROGRAMS: &str = "wasi_calls";
+
+/// How many times as many changes are made; for whoever has minutes to spare.
+const TIMES: &str = "HOST_FUZZ_TIMES";
 
 /// Bytes in a block of a tar.
 const BLOCK_BYTES: usize = 512;
@@ -79,7 +83,7 @@ fn every_file_of_the_corpus_passes_with_random_changes_too() {
             } else {
                 CHANGED_PER_FILE
             };
-            for _ in 0..changed {
+            for _ in 0..changed * times() {
                 run(name, oracle, &random.changed(file, &files))?;
             }
         }
@@ -120,6 +124,11 @@ fn a_tar_with_changed_blocks_is_read_to_its_end() {
     let read = changed.filter(is_read).count();
     // Without their checksums fewer are: those whose contents alone were changed.
     assert!(read > files.len() * 30, "{read} of {}", files.len() * 300);
+}
+
+fn times() -> usize {
+    let times = std::env::var(TIMES).ok();
+    times.map_or(1, |times| times.parse().expect("a number"))
 }
 
 /// Goes through all oracles before it fails with what each of them said first.
