@@ -87,11 +87,7 @@ impl Channel {
         // Its length first: room for the longest would cost more to make than most messages take.
         let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
         let peek = || rustix::net::recv(&self.0, &mut [0u8; 0][..], flags);
-        let (_, length) = match peek() {
-            // The other end was closed with something of ours unread, which is said once, before what it said itself.
-            Err(Errno::CONNRESET) => peek()?,
-            peeked => peeked?,
-        };
+        let (_, length) = though_closed(peek)?;
         if length > MESSAGE_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -100,7 +96,8 @@ impl Channel {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut text)];
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let received = rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, flags)?;
+        let hear = || rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, flags);
+        let received = though_closed(hear)?;
         let descriptor = ancillary.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,
@@ -126,6 +123,15 @@ impl Channel {
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())
         }
+    }
+}
+
+/// Receives again where the other end was closed with something of ours unread, which is said once, at any moment and before
+/// what it said itself.
+fn though_closed<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    match receive() {
+        Err(Errno::CONNRESET) => receive(),
+        received => received,
     }
 }
 

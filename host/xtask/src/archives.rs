@@ -47,7 +47,7 @@ pub(crate) fn unpack(
     unpack_all(&archives, root, work)
 }
 
-/// The same from a source that need not be one of the system's, such as `deb http://deb.debian.org/debian trixie main`.
+/// The same from a source that need not be one of the system's, such as `deb http://mirror.example/debian trixie main`.
 ///
 /// # Errors
 ///

@@ -70,7 +70,7 @@ pub(crate) struct VmArguments {
         default_value = "linux-image-cloud-amd64"
     )]
     kernel: String,
-    /// Fetch the kernel from here alone, such as 'deb http://deb.debian.org/debian trixie main'
+    /// Fetch the kernel from here alone, such as `deb http://mirror.example/debian trixie main`
     #[arg(long, value_name = "LINE")]
     source: Option<String>,
     /// Stop the tests of each of the two users after so many seconds

@@ -27,7 +27,7 @@ pub(crate) struct Program {
 pub(crate) enum Source {
     /// The guest's own package in the workspace of the guests, for this target.
     Package { target: &'static str },
-    /// A program of others, as crates.io has it.
+    /// A program of others, as it was published.
     Crate {
         name: &'static str,
         version: &'static str,

@@ -146,7 +146,7 @@ fn packages(yard: &Yard, words: &[&str]) -> Command {
 }
 
 fn third_party(yard: &Yard, name: &str, version: &str, target: &str) -> Result<PathBuf> {
-    eprintln!("guests: building {name} {version} as crates.io has it, which takes a minute");
+    eprintln!("guests: building {name} {version} as it was published, which takes a minute");
     let installed = yard.work.join(name);
     let mut command = cargo(&["install", name, "--version"]);
     command

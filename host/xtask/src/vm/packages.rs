@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn a_source_is_one_directory_whatever_is_in_it() {
-        let name = directory_name("deb [trusted=no] http://deb.debian.org/debian ../..");
-        assert_eq!(name, "deb__trusted_no__http___deb_debian_org_debian______");
+        let name = directory_name("deb [trusted=no] http://mirror.example/debian ../..");
+        assert_eq!(name, "deb__trusted_no__http___mirror_example_debian______");
         assert_eq!(
             directory_name("linux-image-6.12.95+deb12"),
             "linux-image-6_12_95+deb12"

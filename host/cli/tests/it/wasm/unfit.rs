@@ -186,7 +186,7 @@ fn without_room_for_its_keeper_a_program_is_not_run() {
     }
     let script = "exec bash -c 'ulimit -u 1; exec \"$@\"' sh \"$@\"";
     let ran = Host::by_shell(&lab, script, &["run", &path]).run();
-    ran.says(&["error: the keeper"]).exits(125);
+    ran.says(&["error: cannot start a keeper"]).exits(125);
     // Help needs none.
     let ran = Host::by_shell(&lab, script, &["run", &path, "--help"]).run();
     ran.exits(0);
