@@ -30,6 +30,7 @@ use crate::mounts::{self, Attach, Base, Tree};
 use crate::read::read_mountinfo;
 use crate::recipe::{JailRecipe, Program, Who};
 use crate::rlimits::{self, Fallbacks};
+use crate::seccomp::Surface;
 use crate::setup::{SetupError, WallStep};
 use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
 use crate::sys::{self, Forked, MountChange};
@@ -41,9 +42,9 @@ const STAND: &str = "/tmp";
 /// Which system calls are left to the task, and to init once the task runs.
 #[derive(Debug)]
 pub(crate) struct Filters {
+    pub(crate) surface: Surface,
+    /// A program's, which tells of what it refuses, or a function's.
     pub(crate) task: BpfProgram,
-    /// The same with somebody who is told of what it refuses.
-    pub(crate) telling: Option<BpfProgram>,
     pub(crate) init: BpfProgram,
 }
 

@@ -25,7 +25,7 @@ use crate::init::Filters;
 use crate::keeper::{Call, Payload};
 use crate::recipe::{JailRecipe, WORK_DIR};
 use crate::setup::{SetupError, SetupKind, WallStep};
-use crate::{landlock, sys};
+use crate::{landlock, seccomp, sys};
 
 /// What the program gets as its standard streams.
 #[derive(Debug)]
@@ -110,10 +110,9 @@ fn confine(recipe: &JailRecipe, streams: &Streams) -> Result<(), SetupError> {
 /// Takes every system call away that the filter does not leave, and lets the keeper hear of what it refuses, where the
 /// kernel can tell.
 fn filter_and_tell(filters: &Filters, channel: &Channel) -> Result<(), SetupError> {
-    let telling = filters.telling.as_ref();
-    let listener = telling.and_then(|filter| sys::filter_and_tell(filter).ok());
+    let listener = sys::filter_and_tell(&filters.task).ok();
     if listener.is_none() {
-        filter_calls(&filters.task)?;
+        filter_calls(&seccomp::program(filters.surface))?;
     }
     // The program's first refused call waits until the keeper has heard this.
     let told = channel.say(&FromInit::Tells, listener.as_ref().map(AsFd::as_fd));

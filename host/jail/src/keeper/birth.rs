@@ -131,9 +131,13 @@ fn give_birth(
     give_to_task(recipe, [&stdout_end, &stderr_end])?;
     let surface = surface(recipe);
     let filters = Filters {
-        task: seccomp::program(surface),
-        // A function is ours, and says itself what its guest was refused.
-        telling: (!recipe.is_function()).then(|| seccomp::program_that_tells(surface)),
+        surface,
+        // A function is ours, and has nobody who listens.
+        task: if recipe.is_function() {
+            seccomp::program(surface)
+        } else {
+            seccomp::program_that_tells(surface)
+        },
         init: seccomp::program_of_init(),
     };
     let tree = base.map(|base| mounts::prepare(recipe, base)).transpose()?;
