@@ -269,6 +269,48 @@ fn what_the_engine_holds_for_a_program_has_an_end_too() {
     ran.exits(0);
 }
 
+/// All of its own memory touched, and then one path that is as long as a call may be: the engine copies it.
+#[test]
+fn a_call_that_hands_over_all_that_it_may_ends_in_an_answer_or_at_a_limit() {
+    let lab = Lab::new();
+    lab.directory("data");
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "path_create_directory" (func $make (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 8192)
+        (func (export "_start")
+            (memory.fill (i32.const 0) (i32.const 97) (i32.const 536870912))
+            (drop (call $make (i32.const 3) (i32.const 0) (i32.const 134217727)))))"#;
+    let path = wat(&lab, "hands-over", text);
+    let (_, record) = record(&lab, &path, &["--dir", "data::/x"]);
+    let outcome = &record["outcome"];
+    let is_answered = outcome["kind"] == "exited" && outcome["code"] == 0;
+    assert!(is_answered || outcome["limit"] == "memory", "{record:#}");
+    assert_eq!(std::fs::read_dir(lab.path("data")).unwrap().count(), 0);
+}
+
+#[test]
+fn words_that_have_no_room_are_a_limit_and_others_arrive() {
+    let lab = lab();
+    let word = "x".repeat(120_000);
+    let arguments = [&["--", "env"][..], &[word.as_str(); 14]].concat();
+    let variables = (0..14).map(|number| format!("V{number}={word}"));
+    let variables: Vec<String> = variables
+        .flat_map(|text| ["--env".to_owned(), text])
+        .collect();
+    let mut environment: Vec<&str> = variables.iter().map(String::as_str).collect();
+    environment.extend(["--", "env"]);
+    for name in BOTH {
+        for words in [&arguments, &environment] {
+            let little = [&["--limit", "memory=2MiB"][..], words].concat();
+            stopped(&lab, &program(name), &little, "memory");
+            let enough = [&["--limit", "memory=64MiB"][..], words].concat();
+            record(&lab, &program(name), &enough).0.exits(0);
+        }
+        let control = ["--limit", "memory=2MiB", "--", "env"];
+        record(&lab, &program(name), &control).0.exits(0);
+    }
+}
+
 /// The names that a program gives its functions stand in what the engine says of a trap.
 #[test]
 fn a_trap_is_not_taken_for_a_limit_that_the_program_talks_of() {
