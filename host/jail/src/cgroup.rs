@@ -151,7 +151,10 @@ impl Hierarchies {
         }
         for (controller, parent) in &self.legacy {
             let path = parent.join(&name);
-            if !self.unified_controllers.contains(controller) && fs::create_dir(&path).is_ok() {
+            // Version 2 counts the CPU time of every group, whatever controllers it has.
+            let has_one = self.unified_controllers.contains(controller)
+                || (*controller == Controller::Cpu && groups.unified.is_some());
+            if !has_one && fs::create_dir(&path).is_ok() {
                 groups.legacy.insert(*controller, path);
             }
         }

@@ -27,12 +27,13 @@ use crate::guard::{self, Hidden};
 use crate::keeper::{Call, Payload};
 use crate::mountinfo;
 use crate::mounts::{self, Attach, Base, Tree};
+use crate::network;
 use crate::read::read_mountinfo;
 use crate::recipe::{JailRecipe, Program, Who};
 use crate::rlimits::{self, Fallbacks};
-use crate::seccomp::Surface;
+use crate::seccomp::{self, Surface};
 use crate::setup::{SetupError, WallStep};
-use crate::skeleton::{EMPTY_DIR, SCRATCH_PARTS, SCRATCH_STAND};
+use crate::skeleton::{EMPTY_DIR, EMPTY_FILE, SCRATCH_PARTS, SCRATCH_STAND};
 use crate::sys::{self, Forked, MountChange};
 use crate::task::{self, Streams};
 
@@ -48,6 +49,22 @@ pub(crate) struct Filters {
     pub(crate) init: BpfProgram,
 }
 
+impl Filters {
+    pub(crate) fn of(surface: Surface) -> Self {
+        // A function is ours, and has nobody who listens.
+        let task = if surface == Surface::Function {
+            seccomp::program(surface)
+        } else {
+            seccomp::program_that_tells(surface)
+        };
+        Self {
+            surface,
+            task,
+            init: seccomp::program_of_init(),
+        }
+    }
+}
+
 /// What init needs, all made before it was born.
 #[derive(Debug)]
 pub(crate) struct Init<'a> {
@@ -56,6 +73,8 @@ pub(crate) struct Init<'a> {
     pub(crate) streams: Streams,
     pub(crate) filters: &'a Filters,
     pub(crate) fallbacks: Fallbacks,
+    /// Whether it is born into a network that is ready.
+    pub(crate) has_network: bool,
     /// The version 1 control groups, which init joins before it does anything else.
     pub(crate) groups: Vec<OwnedFd>,
     /// The tree that root made in the machine's namespace; an ordinary user's init makes its own.
@@ -86,14 +105,35 @@ impl Init<'_> {
         if let Err(error) = task::drop_capabilities() {
             self.fail(error);
         }
-        match sys::fork() {
-            Ok(Forked::Child) => self.become_task(),
-            Ok(Forked::Parent(task)) => self.reap(task),
+        let recipe = self.recipe;
+        let started = match &recipe.program {
+            Program::File(program) => sys::fork_to_become(|| self.become_program(program)),
+            Program::Function { order, .. } => match sys::fork() {
+                Ok(Forked::Child) => self.become_function(order),
+                Ok(Forked::Parent(task)) => Ok(task),
+                Err(cause) => Err(cause),
+            },
+        };
+        match started {
+            Ok(task) => self.reap(task),
             Err(cause) => self.fail(SetupError::wall("start a process", cause)),
         }
     }
 
-    fn become_task(self) -> ! {
+    /// Does not touch what init goes on with: until the program is executed this is init's own memory.
+    fn become_program(&self, program: &Path) -> i32 {
+        let Self {
+            recipe,
+            channel,
+            streams,
+            filters,
+            ..
+        } = self;
+        let error = task::become_program(recipe, program, streams, filters, channel);
+        say_failed(channel, error)
+    }
+
+    fn become_function(self, order: &str) -> ! {
         let Self {
             recipe,
             channel,
@@ -104,19 +144,12 @@ impl Init<'_> {
             last_words,
             ..
         } = self;
-        let error = match &recipe.program {
-            Program::File(program) => {
-                task::become_program(recipe, program, &streams, filters, &channel)
-            }
-            Program::Function { order, .. } => {
-                let call = Call {
-                    order: order.clone(),
-                    file,
-                    last_words,
-                };
-                task::become_function(recipe, &streams, &filters.task, payload, call)
-            }
+        let call = Call {
+            order: order.to_owned(),
+            file,
+            last_words,
         };
+        let error = task::become_function(recipe, &streams, &filters.task, payload, call);
         say_failed(&channel, error)
     }
 
@@ -135,7 +168,8 @@ impl Init<'_> {
             &self.last_words,
         ];
         let tree = self.tree.iter().flat_map(|tree| {
-            let mounts = tree.attach.iter().map(|attach| &attach.mount);
+            let attach = tree.system.iter().chain(&tree.attach);
+            let mounts = attach.map(|attach| &attach.mount);
             mounts.chain([&tree.root, &tree.scratch])
         });
         let kept: Vec<BorrowedFd<'_>> = own
@@ -168,7 +202,9 @@ impl Init<'_> {
             proc(&tree.root)?;
         }
         pivot(&tree.root)?;
-        loopback_up().step("bring loopback up")?;
+        if !self.has_network {
+            network::loopback_up()?;
+        }
         rlimits::set(self.recipe, self.fallbacks).step("set the limits")?;
         task::drop_bounding_set()?;
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
@@ -266,18 +302,24 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
     )
     .step("mount the root file system")?;
     let root = &tree.root;
-    mount_on(&tree.scratch, root, Path::new(SCRATCH_STAND))
+    mount_on_own(&tree.scratch, root, Path::new(SCRATCH_STAND))
         .step("mount the scratch file system")?;
     let out = mounts::open_dir(&tree.scratch, "out").step("open the directory for results")?;
+    rustix::process::fchdir(root).step("enter the root file system")?;
     for (part, place) in SCRATCH_PARTS {
         let from = Path::new(SCRATCH_STAND).join(part);
-        let mount = clone_of(root, &from).step("bind the scratch directories")?;
-        mount_on(&mount, root, &mounts::relative(Path::new(place)))
+        rustix::mount::mount_bind(from, mounts::relative(Path::new(place)))
             .step("bind the scratch directories")?;
     }
-    rustix::process::fchdir(root).step("enter the root file system")?;
     rustix::mount::unmount(SCRATCH_STAND, UnmountFlags::DETACH)
         .step("hide the scratch file system")?;
+    // ORDER: before anything of the machine is there that somebody could change.
+    for Attach { mount, target } in &tree.system {
+        mount_on_own(mount, root, target).map_err(|errno| {
+            let place = format!("mount `/{}`", target.display());
+            SetupError::wall(&place, errno)
+        })?;
+    }
     for Attach { mount, target } in &tree.attach {
         mount_on(mount, root, target).map_err(|errno| {
             let place = format!("mount `/{}`", target.display());
@@ -323,20 +365,16 @@ fn show_nothing_hidden(tree: &Tree) -> Result<(), SetupError> {
     }
 }
 
-/// Mounts the process file system, with everything covered that tells of the machine or changes it.
+/// Mounts the process file system, with everything covered that tells of the machine or changes it. The root is the
+/// directory that this process is in.
 fn proc(root: &OwnedFd) -> Result<(), SetupError> {
-    const COVERED: [&str; 26] = [
-        "acpi",
-        "asound",
-        "bus",
+    const DIRECTORIES: [&str; 7] = ["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"];
+    const FILES: [&str; 19] = [
         "cmdline",
         "config.gz",
-        "driver",
-        "fs",
         "interrupts",
         "iomem",
         "ioports",
-        "irq",
         "kallsyms",
         "kcore",
         "key-users",
@@ -345,7 +383,6 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         "latency_stats",
         "modules",
         "sched_debug",
-        "scsi",
         "slabinfo",
         "softirqs",
         "sysrq-trigger",
@@ -353,6 +390,7 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         "timer_stats",
         "vmallocinfo",
     ];
+    const COVER: &str = "cover a file of proc";
     const STEP: &str = "mount proc";
     let context = rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step(STEP)?;
     rustix::mount::fsconfig_set_string(context.as_fd(), "hidepid", "invisible").step(STEP)?;
@@ -362,12 +400,14 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
         .step(STEP)?;
-    mount_on(&mount, root, Path::new("proc")).step(STEP)?;
-    for name in COVERED {
-        match place(root, &Path::new("proc").join(name)).and_then(|found| cover(root, &found)) {
-            // Not every kernel has all of them.
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(SetupError::wall("cover a file of proc", errno)),
+    mount_on_own(&mount, root, Path::new("proc")).step(STEP)?;
+    for (with, names) in [(EMPTY_DIR, &DIRECTORIES[..]), (EMPTY_FILE, &FILES[..])] {
+        for name in names {
+            match rustix::mount::mount_bind(with, Path::new("proc").join(name)) {
+                // Not every kernel has all of them.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(SetupError::wall(COVER, errno)),
+            }
         }
     }
     let sys = clone_of(root, Path::new("proc/sys")).step("make proc/sys read only")?;
@@ -377,7 +417,7 @@ fn proc(root: &OwnedFd) -> Result<(), SetupError> {
         recursive: true,
     };
     sys::mount_setattr(sys.as_fd(), &read_only).step("make proc/sys read only")?;
-    mount_on(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
+    mount_on_own(&sys, root, Path::new("proc/sys")).step("make proc/sys read only")
 }
 
 /// Covers a place of the machine that a grant above it would show. It was looked up when the grant was opened: what is
@@ -402,9 +442,9 @@ fn cover(root: &OwnedFd, place: &OwnedFd) -> rustix::io::Result<()> {
     let with = if FileType::from_raw_mode(found.st_mode).is_dir() {
         EMPTY_DIR
     } else {
-        "dev/null"
+        EMPTY_FILE
     };
-    move_mount(&clone_of(root, Path::new(with))?, place)
+    move_mount(&clone_of(root, Path::new(with))?, place, Path::new(""))
 }
 
 /// Opens a place in the jail, by no link. Below a grant the path belongs to the machine, where somebody may be changing
@@ -416,7 +456,12 @@ fn place(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 fn mount_on(mount: &OwnedFd, root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
-    move_mount(mount, place(root, target)?)
+    move_mount(mount, place(root, target)?, Path::new(""))
+}
+
+/// The same where every directory on the way is the jail's own, so that nobody can have put a link there.
+fn mount_on_own(mount: &OwnedFd, root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
+    move_mount(mount, root, target)
 }
 
 fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
@@ -427,14 +472,9 @@ fn pivot(root: &OwnedFd) -> Result<(), SetupError> {
     rustix::process::chdir("/").step(STEP)
 }
 
-fn move_mount(mount: &OwnedFd, place: impl AsFd) -> rustix::io::Result<()> {
-    rustix::mount::move_mount(
-        mount,
-        OsStr::new(""),
-        place,
-        OsStr::new(""),
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
-    )
+fn move_mount(mount: &OwnedFd, place: impl AsFd, below: &Path) -> rustix::io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(mount, OsStr::new(""), place, below, flags)
 }
 
 fn clone_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -443,31 +483,4 @@ fn clone_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
         path,
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
     )
-}
-
-/// Asks the kernel by netlink to set the first interface, loopback, up.
-fn loopback_up() -> rustix::io::Result<()> {
-    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
-    const RTM_NEWLINK: u16 = 16;
-    const NLM_F_REQUEST: u16 = 1;
-    const IFF_UP: u32 = 1;
-    const LOOPBACK: i32 = 1;
-    let socket = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    // struct nlmsghdr: length, type, flags, sequence, port; struct ifinfomsg: family, pad, type, index, flags, change.
-    let mut message = Vec::with_capacity(32);
-    message.extend(32u32.to_ne_bytes());
-    message.extend(RTM_NEWLINK.to_ne_bytes());
-    message.extend(NLM_F_REQUEST.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend([0; 4]);
-    message.extend(LOOPBACK.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
-    message.extend(IFF_UP.to_ne_bytes());
-    rustix::net::send(&socket, &message, SendFlags::NOSIGNAL)?;
-    Ok(())
 }

@@ -25,6 +25,11 @@ pub(crate) fn version() -> i32 {
     sys::landlock_abi()
 }
 
+/// Whether it keeps a run from the UNIX sockets in the directories that it sees.
+pub(crate) fn closes_sockets() -> bool {
+    version() >= ABI_CLOSING_SOCKETS
+}
+
 fn abi() -> ABI {
     match version() {
         i32::MIN..=0 => ABI::Unsupported,
@@ -80,7 +85,9 @@ fn add_rules(
     }
     // Listing is open everywhere, so that `ls /` works; what is mounted decides what there is to see.
     let mut rules = allow(rules, Path::new("/"), AccessFs::ReadDir.into(), abi)?;
+    // Where a link of the system leads is in the system too.
     let system = recipe.system().iter().map(Path::new);
+    let system = system.filter(|path| !path.is_symlink());
     for path in system.chain(recipe.configured().iter().map(PathBuf::as_path)) {
         rules = allow(rules, path, run, abi)?;
     }
@@ -88,7 +95,10 @@ fn add_rules(
     rules = allow(rules, Path::new("/etc"), look, abi)?;
     rules = allow(rules, Path::new("/proc"), look, abi)?;
     rules = allow(rules, Path::new("/dev"), devices, abi)?;
-    for (_, path) in SCRATCH_PARTS {
+    // A rule is about a directory, not about a path to it.
+    let mut parts = SCRATCH_PARTS.to_vec();
+    parts.dedup_by_key(|(part, _)| *part);
+    for (_, path) in parts {
         rules = allow(rules, Path::new(path), all, abi)?;
     }
     for opening in &recipe.openings {

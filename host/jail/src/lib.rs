@@ -25,6 +25,7 @@ mod init;
 mod landlock;
 mod mountinfo;
 mod mounts;
+mod network;
 mod order;
 mod read;
 mod rlimits;

@@ -2,11 +2,12 @@
 //!
 //! Root makes them in the machine's namespace, so that they belong to root and the task can change none of
 //! them; an ordinary user's init makes the same trees in its own namespace. Either way [`crate::init`]
-//! attaches them in the order in which they stand in [`Tree::attach`].
+//! attaches [`Tree::system`] and then the rest in the order in which it stands in [`Tree::attach`].
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use host_core::Limits;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
@@ -66,6 +67,8 @@ pub(crate) struct Attach {
 pub(crate) struct Tree {
     /// The root file system.
     pub(crate) root: OwnedFd,
+    /// The machine's system and devices, of which none lies in another.
+    pub(crate) system: Vec<Attach>,
     /// Files and directories from the machine, parents first.
     pub(crate) attach: Vec<Attach>,
     /// The writable file system whose parts become `/tmp`, `/scratch`, `/out` and `/dev/shm`.
@@ -105,8 +108,33 @@ impl Tree {
 #[derive(Debug)]
 pub(crate) struct Base {
     root: Root,
-    attach: Vec<Attach>,
+    system: Vec<Attach>,
     is_function: bool,
+    scratch: Option<Scratch>,
+}
+
+/// An empty file system that can be written to, with the ceilings that it was made with.
+#[derive(Debug)]
+struct Scratch {
+    mount: OwnedFd,
+    bytes: u64,
+    inodes: u64,
+}
+
+impl Scratch {
+    fn of(limits: &Limits) -> Result<Self, SetupError> {
+        let (bytes, inodes) = (limits.scratch().bytes(), limits.inodes());
+        let most = usize::try_from(inodes).unwrap_or(usize::MAX);
+        Ok(Self {
+            mount: temporary_file_system(bytes, most, "the scratch file system")?,
+            bytes,
+            inodes,
+        })
+    }
+
+    fn fits(&self, limits: &Limits) -> bool {
+        self.bytes == limits.scratch().bytes() && self.inodes == limits.inodes()
+    }
 }
 
 impl Base {
@@ -114,18 +142,27 @@ impl Base {
     pub(crate) fn of(is_function: bool) -> Result<Self, SetupError> {
         let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
         let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
-        let (root, attach) = if is_function {
+        let (root, system) = if is_function {
             (skeleton::bare(root)?, Vec::new())
         } else {
             let root = skeleton::base(root)?;
-            let mut attach = system_mounts()?;
-            attach.extend(device_mounts()?);
-            (root, attach)
+            let mut system = system_mounts()?;
+            system.extend(device_mounts()?);
+            (root, system)
         };
         Ok(Self {
             root,
-            attach,
+            system,
             is_function,
+            scratch: None,
+        })
+    }
+
+    /// The same before its run is known, with the scratch file system of one that has the default limits.
+    pub(crate) fn guessed(is_function: bool) -> Result<Self, SetupError> {
+        Ok(Self {
+            scratch: Some(Scratch::of(&Limits::default())?),
+            ..Self::of(is_function)?
         })
     }
 
@@ -137,7 +174,12 @@ impl Base {
 
 /// Makes the mounts of `recipe`, beginning with what they all have.
 pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupError> {
-    let Base { root, attach, .. } = base;
+    let Base {
+        root,
+        system,
+        scratch,
+        ..
+    } = base;
     let mut guarded = Vec::with_capacity(recipe.openings.len());
     let mut not_opened = Vec::new();
     for (index, opening) in recipe.openings_in_order() {
@@ -156,10 +198,15 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
         guard::places(&recipe.never).step("look up host's own places")?
     };
     let root = skeleton::root(recipe, &guarded, root)?;
-    let scratch = skeleton::scratch(recipe, &guarded, scratch_file_system(recipe)?)?;
+    let scratch = match scratch {
+        Some(scratch) if scratch.fits(&recipe.limits) => scratch,
+        _ => Scratch::of(&recipe.limits)?,
+    };
+    let scratch = skeleton::scratch(recipe, &guarded, scratch.mount)?;
     let mut tree = Tree {
         root,
-        attach,
+        system,
+        attach: Vec::new(),
         scratch,
         granted: Vec::new(),
         hidden: Vec::new(),
@@ -179,15 +226,6 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
     };
     sys::mount_setattr(tree.root.as_fd(), &change).step("make the root read only")?;
     Ok(tree)
-}
-
-fn scratch_file_system(recipe: &JailRecipe) -> Result<OwnedFd, SetupError> {
-    let inodes = usize::try_from(recipe.limits.inodes()).unwrap_or(usize::MAX);
-    temporary_file_system(
-        recipe.limits.scratch().bytes(),
-        inodes,
-        "the scratch file system",
-    )
 }
 
 /// A tmpfs with these ceilings, attached nowhere.

@@ -99,7 +99,7 @@ fn advice_for_users() -> &'static str {
 }
 
 fn try_namespaces() -> io::Result<()> {
-    match sys::clone_into(sys::JAIL_NAMESPACES, None)? {
+    match sys::clone_into(sys::JAIL_NAMESPACES | sys::NETWORK_NAMESPACE, None)? {
         Forked::Child => sys::leave(0),
         Forked::Parent(cloned) => {
             rustix::process::waitid(WaitId::PidFd(cloned.pidfd.as_fd()), WaitIdOptions::EXITED)?;

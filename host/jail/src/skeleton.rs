@@ -32,6 +32,8 @@ pub(crate) const SCRATCH_PARTS: [(&str, &str); 5] = [
 pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
 pub(crate) const EMPTY_DIR: &str = "dev/empty";
+/// What reads as an empty file.
+pub(crate) const EMPTY_FILE: &str = "dev/null";
 
 /// What every root has.
 const DIRECTORIES: [&str; 10] = [
@@ -69,7 +71,7 @@ const ETC_COPIES: [&str; 17] = [
     "/etc/login.defs",
 ];
 /// The most that is copied of one such file, in bytes.
-const ETC_COPY_BYTES_MAX: u64 = 1024 * 1024;
+const ETC_COPY_BYTES_MAX: usize = 1024 * 1024;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const NSSWITCH: &str =
     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
@@ -103,7 +105,7 @@ pub(crate) fn bare(mount: OwnedFd) -> Result<Root, SetupError> {
         writer.directory(Path::new(directory))?;
     }
     // What covers a file that no grant shows.
-    writer.file(Path::new("dev/null"), b"", 0o444)?;
+    writer.file(Path::new(EMPTY_FILE), b"", 0o444)?;
     let made = writer.made;
     Ok(Root { mount, made })
 }
@@ -240,12 +242,7 @@ fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {
         writer.file(&Path::new("etc").join(file), text.as_bytes(), 0o644)?;
     }
     for path in ETC_COPIES.iter().map(Path::new) {
-        if fs::metadata(path)
-            .is_ok_and(|found| found.is_file() && found.len() <= ETC_COPY_BYTES_MAX)
-            && let Ok(bytes) = read_whole(path)
-        {
-            writer.file(&relative(path), &bytes, 0o644)?;
-        }
+        writer.copy(path)?;
     }
     for path in crate::mounts::ETC_DIRECTORIES.iter().map(Path::new) {
         if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
@@ -258,15 +255,6 @@ fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {
 /// The machine's own name, which the run's namespace inherits.
 fn hostname() -> String {
     format!("{}\n", rustix::system::uname().nodename().to_string_lossy())
-}
-
-fn read_whole(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(ETC_COPY_BYTES_MAX)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Writes below a mount that is attached nowhere.
@@ -318,13 +306,41 @@ impl<'a> Writer<'a> {
     }
 
     fn file(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), SetupError> {
+        let mut file = fs::File::from(self.create(path, mode)?);
+        file.write_all(bytes).map_err(|cause| failed(path, cause))
+    }
+
+    fn create(&mut self, path: &Path, mode: u32) -> Result<OwnedFd, SetupError> {
         self.parents(path)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(mode));
         // Whoever writes here has set its umask, so the mode is what was said.
-        let mut file = fs::File::from(file.map_err(|errno| failed(path, errno))?);
-        file.write_all(bytes).map_err(|cause| failed(path, cause))
+        rustix::fs::openat(self.root, path, flags, Mode::from_raw_mode(mode))
+            .map_err(|errno| failed(path, errno))
+    }
+
+    /// Copies a small file of the machine, within the kernel, to where it has it; one that cannot be read is left out.
+    fn copy(&mut self, path: &Path) -> Result<(), SetupError> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
+            return Ok(());
+        };
+        let found = rustix::fs::fstat(&file).map_err(|errno| failed(path, errno))?;
+        let size = usize::try_from(found.st_size).unwrap_or(usize::MAX);
+        if !FileType::from_raw_mode(found.st_mode).is_file() || size > ETC_COPY_BYTES_MAX {
+            return Ok(());
+        }
+        let copy = self.create(&relative(path), 0o644)?;
+        let mut left = size;
+        while left > 0 {
+            match rustix::fs::sendfile(&copy, &file, None, left) {
+                // It has been cut short meanwhile.
+                Ok(0) => break,
+                Ok(sent) => left = left.saturating_sub(sent),
+                Err(errno) => return Err(failed(path, errno)),
+            }
+        }
+        Ok(())
     }
 
     fn link(&self, target: &str, path: &Path) -> Result<(), SetupError> {

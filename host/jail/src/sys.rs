@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Pid;
 use seccompiler::sock_filter;
 
@@ -34,14 +35,15 @@ pub(crate) struct Cloned {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// The namespaces of a jail: user, mount, pid, ipc, uts, cgroup and net.
+/// The namespaces that init is born into: user, mount, pid, ipc, uts and cgroup.
 pub(crate) const JAIL_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP
-    | libc::CLONE_NEWNET) as u64;
+    | libc::CLONE_NEWCGROUP) as u64;
+/// And that of the network, where the keeper has not made one.
+pub(crate) const NETWORK_NAMESPACE: u64 = libc::CLONE_NEWNET as u64;
 
 /// Not in the low 32 bits, so the constant of the `libc` crate is cut short.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -206,6 +208,42 @@ pub(crate) fn fork() -> io::Result<Forked<Pid>> {
     }
 }
 
+/// The stack of a child that is to become another program, in bytes.
+const STACK_BYTES: usize = 512 * 1024;
+/// What no stack grows into, in bytes.
+const GUARD_BYTES: usize = 64 * 1024;
+
+/// Forks a child for `become_another`, which executes a program, or ends with what that returns if it cannot. Until then the
+/// child has this process's memory, nothing is copied for it, and this process stands still.
+pub(crate) fn fork_to_become<F: FnMut() -> i32>(mut become_another: F) -> io::Result<Pid> {
+    extern "C" fn start<F: FnMut() -> i32>(become_another: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the pointer is to the closure of this very type that stands still in the parent meanwhile.
+        leave(unsafe { (*become_another.cast::<F>())() })
+    }
+    let length = GUARD_BYTES + STACK_BYTES;
+    let (none, private) = (ProtFlags::empty(), MapFlags::PRIVATE);
+    // SAFETY: a new mapping, which nobody else knows of.
+    let stack = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), length, none, private) }?;
+    // SAFETY: the rest of that mapping, all of it ours.
+    let forked = unsafe {
+        let lowest = stack.byte_add(GUARD_BYTES);
+        let usable = MprotectFlags::READ | MprotectFlags::WRITE;
+        rustix::mm::mprotect(lowest, STACK_BYTES, usable)?;
+        // The stack grows downwards from its end. CLONE_VFORK: this process goes on when the child has left this memory,
+        // so that the stack and the closure are used by one of both at any time.
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let end = lowest.byte_add(STACK_BYTES);
+        libc::clone(start::<F>, end, flags, (&raw mut become_another).cast())
+    };
+    let forked = match forked {
+        -1 => Err(io::Error::last_os_error()),
+        pid => positive_pid(pid.into()),
+    };
+    // SAFETY: the child has memory of its own by now, or is gone.
+    unsafe { rustix::mm::munmap(stack, length) }?;
+    forked
+}
+
 /// Forks with every signal held back: what comes to both, as an interrupt of the terminal does, reaches the parent as ever,
 /// and the child when it has called [`default_signals`], which drops it.
 pub(crate) fn fork_in_quiet() -> io::Result<Forked<Pid>> {
@@ -240,6 +278,12 @@ pub(crate) fn exec(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> io::Er
     // SAFETY: both arrays end with a null pointer and, like the strings they point to, outlive the call.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Moves this process, which has one thread, into a new network namespace.
+pub(crate) fn unshare_network() -> io::Result<()> {
+    // SAFETY: takes flags and no pointer; with this flag it changes nothing that is shared with anybody.
+    done(unsafe { libc::unshare(libc::CLONE_NEWNET) }.into())
 }
 
 /// What [`mount_setattr`] changes.

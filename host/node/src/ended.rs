@@ -1,9 +1,9 @@
 //! From what the keeper saw and what the task wrote to a record.
 
 use host_core::{Artifact, Outcome, Shown, StreamText, TaskName};
-use host_jail::{Ending, Report, SetupKind};
+use host_jail::{Ending, Refused, Report, SetupKind};
 use host_task::TaskResult;
-use host_wasm::{End, Verdict};
+use host_wasm::{Attempt, End, Tried, Verdict};
 use serde_json::Value;
 
 use crate::draft::{Draft, ResultValue};
@@ -44,6 +44,10 @@ impl Ended {
         if let Some(report) = &report {
             draft.withhold(&report.not_opened);
             draft.note_refused(&report.refused);
+        }
+        if let Some(Some(verdict)) = &verdict {
+            let refused: Vec<Refused> = verdict.tried.iter().map(refused).collect();
+            draft.note_refused(&refused);
         }
         let mut record = draft.record(outcome, public, report.as_ref());
         // Limits that the kernel answers with an error, which end nobody: what a program said of that may be nothing.
@@ -136,6 +140,22 @@ fn said(end: &End) -> Outcome {
         End::Broken { reason } => Outcome::CouldNotStart {
             reason: format!("the engine failed: {}", shown(reason)),
         },
+    }
+}
+
+/// What a program tried in vain, as the capability that was missing. What it is said to have looked up is as little to be
+/// believed as a reason.
+fn refused(tried: &Tried) -> Refused {
+    let what = match &tried.what {
+        Attempt::Tcp => "a TCP socket".to_owned(),
+        Attempt::Udp => "a UDP socket".to_owned(),
+        Attempt::Lookup { name } if name.is_empty() => "the look-up of a name".to_owned(),
+        Attempt::Lookup { name } => format!("the look-up of `{}`", Shown(name)),
+    };
+    Refused {
+        capability: "net.connect".to_owned(),
+        what,
+        times: tried.times,
     }
 }
 

@@ -20,6 +20,7 @@ mod compile;
 mod engine;
 mod exit_code;
 mod imports;
+mod no_network;
 mod preopens;
 mod run;
 mod trailing_slash;
@@ -31,7 +32,7 @@ pub use artifact::{Artifact, ProgramKind};
 pub use compile::compile_here;
 pub use engine::engine_id;
 pub use order::{Order, Preopen, RunOrder};
-pub use verdict::{End, Verdict};
+pub use verdict::{Attempt, End, Tried, Verdict};
 
 /// How much memory a worker needs for itself, beside its guest's and the machine code, in bytes.
 pub const WORKER_BYTES: u64 = 96 << 20;

@@ -19,6 +19,7 @@ use crate::budget::{Budget, Passed};
 use crate::cache;
 use crate::engine::engine;
 use crate::exit_code;
+use crate::no_network::{self, Attempts};
 use crate::order::RunOrder;
 use crate::preopens;
 use crate::trailing_slash;
@@ -67,6 +68,7 @@ pub(crate) struct ComponentGuest {
     wasi: WasiCtx,
     table: ResourceTable,
     budget: Budget,
+    pub(crate) attempts: Attempts,
 }
 
 impl WasiView for ComponentGuest {
@@ -94,6 +96,7 @@ pub(crate) fn component_linker(
     let mut linker = wasmtime::component::Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
     trailing_slash::for_components(&mut linker)?;
+    no_network::for_components(&mut linker)?;
     Ok(linker)
 }
 
@@ -117,6 +120,7 @@ async fn run_module(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Result<
     Ok(Verdict {
         end,
         memory_peak_bytes: store.data().budget.peak(),
+        tried: Vec::new(),
     })
 }
 
@@ -129,6 +133,7 @@ async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Resu
         wasi: context(order)?.build(),
         table,
         budget: Budget::new(order.memory_bytes),
+        attempts: Attempts::default(),
     };
     let mut store = Store::new(engine, guest);
     store.limiter(|guest| &mut guest.budget);
@@ -147,6 +152,7 @@ async fn run_component(engine: &Engine, order: &RunOrder, code: OwnedFd) -> Resu
     Ok(Verdict {
         end,
         memory_peak_bytes: store.data().budget.peak(),
+        tried: store.data().attempts.tried(),
     })
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest reason, in bytes, so that a verdict fits into what a pipe takes at once.
 const REASON_BYTES_MAX: usize = 1_024;
+/// The longest name that is told of, in bytes.
+const NAME_BYTES_MAX: usize = 100;
 /// What follows a reason that was cut.
 const CUT: &str = " ...";
 
@@ -19,6 +21,42 @@ pub struct Verdict {
     pub end: End,
     /// The most that the guest's memories and tables had together, in bytes.
     pub memory_peak_bytes: u64,
+    /// What it tried that takes a capability which no WASI program can be granted yet.
+    pub tried: Vec<Tried>,
+}
+
+/// Something that a program tried in vain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Tried {
+    /// What.
+    pub what: Attempt,
+    /// How often.
+    pub times: u64,
+}
+
+/// What a program can try in vain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Attempt {
+    /// To make a TCP socket.
+    Tcp,
+    /// To make a UDP socket.
+    Udp,
+    /// To look up a name.
+    Lookup {
+        /// The name, as far as it is a name of a host; empty if it cannot be one.
+        name: String,
+    },
+}
+
+impl Attempt {
+    /// The look-up of what a program gave for a name.
+    pub(crate) fn lookup(name: &str) -> Self {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+        let is_name = name.len() <= NAME_BYTES_MAX && name.chars().all(is_letter);
+        Self::Lookup {
+            name: if is_name { name } else { "" }.to_owned(),
+        }
+    }
 }
 
 /// How a worker's task ended.
@@ -60,6 +98,7 @@ impl Verdict {
         Self {
             end,
             memory_peak_bytes: 0,
+            tried: Vec::new(),
         }
     }
 
@@ -126,7 +165,12 @@ mod tests {
             },
         ] {
             let mut said = Vec::new();
-            let verdict = Verdict::of(end.clone());
+            let mut verdict = Verdict::of(end.clone());
+            let lookup = Tried {
+                what: Attempt::lookup(&"a".repeat(NAME_BYTES_MAX)),
+                times: u64::MAX,
+            };
+            verdict.tried = vec![lookup; 12];
             verdict.say(&mut said).unwrap();
             assert!(said.len() < 4_096, "{} bytes", said.len());
             let read = Verdict::read(std::str::from_utf8(&said).unwrap()).unwrap();
@@ -134,6 +178,18 @@ mod tests {
                 (End::Trapped { reason }, End::Trapped { .. }) => assert!(reason.ends_with(CUT)),
                 (read, end) => assert_eq!(read, end),
             }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_told_without_it() {
+        let name = |text: &str| match Attempt::lookup(text) {
+            Attempt::Lookup { name } => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name("db-1.example.com"), "db-1.example.com");
+        for odd in ["a b", "\u{1b}[2J", "é", &"a".repeat(101)] {
+            assert_eq!(name(odd), "", "{odd}");
         }
     }
 

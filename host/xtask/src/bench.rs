@@ -13,7 +13,9 @@ mod native;
 mod wasi;
 
 mod large;
+mod launcher;
 mod memory;
+mod runc;
 mod sizes;
 
 use std::num::NonZero;
@@ -51,6 +53,9 @@ pub(crate) struct BenchArguments {
     /// How often each program runs
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(30..=10_000))]
     rounds: u32,
+    /// How long launchers run at once, in seconds
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    seconds: u32,
     /// Only these parts; all of them by default
     #[arg(long, value_name = "PART", value_enum, value_delimiter = ',')]
     only: Vec<Part>,
@@ -72,6 +77,8 @@ enum Part {
     Memory,
     /// Compiling and running larger WASI programs
     Sizes,
+    /// Runs from a process that is there already
+    Launcher,
 }
 
 impl BenchArguments {
@@ -86,8 +93,11 @@ impl BenchArguments {
     /// The programs of others that are needed.
     fn tools(&self) -> Vec<Tool> {
         let mut tools = Vec::new();
-        if self.wants_any(&[Part::Shell, Part::Wasi]) {
+        if self.wants_any(&[Part::Shell, Part::Wasi, Part::Launcher]) {
             tools.push(bwrap::TOOL);
+        }
+        if self.wants(Part::Launcher) && is_root() {
+            tools.push(runc::TOOL);
         }
         if self.wants(Part::Sizes) {
             tools.push(large::TOOL);
@@ -149,10 +159,16 @@ fn prepare(
     if arguments.wants(Part::Verify) {
         native::prepare_verifying(&mut arena)?;
     }
-    if arguments.wants_any(&[Part::Wasi, Part::Memory, Part::Sizes]) {
+    if arguments.wants_any(&[Part::Wasi, Part::Memory, Part::Sizes, Part::Launcher]) {
         let module = guests::build_one(workspace, wasi::GUEST)?;
-        let wasmtime = wasmtime::build(workspace)?;
-        wasi::prepare(&mut arena, &module, &wasmtime)?;
+        wasi::bring(&mut arena, &module)?;
+        if arguments.wants_any(&[Part::Wasi, Part::Memory, Part::Sizes]) {
+            let wasmtime = wasmtime::build(workspace)?;
+            wasi::prepare(&mut arena, &module, &wasmtime)?;
+        }
+    }
+    if arguments.wants(Part::Launcher) {
+        launcher::prepare(workspace, &mut arena)?;
     }
     Ok(arena)
 }
@@ -183,6 +199,11 @@ fn measure(
         println!("measuring: {}", contest.title);
         rows.push(Vec::new());
         rows.extend(contest.run(Rounds::warm(arguments.rounds))?);
+    }
+    if arguments.wants(Part::Launcher) {
+        rows.push(Vec::new());
+        let (rounds, seconds) = (arguments.rounds, arguments.seconds);
+        rows.extend(launcher::measure(who, arena, rounds, seconds)?);
     }
     if arguments.wants(Part::Memory) {
         let wasmtime = Wasmtime::prepare(arena)?;
@@ -217,13 +238,14 @@ mod tests {
         let tools = |only: &[Part]| {
             let arguments = BenchArguments {
                 rounds: 30,
+                seconds: 60,
                 only: only.to_vec(),
                 host: None,
             };
             let tools = arguments.tools();
             tools.iter().map(|tool| tool.package).collect::<Vec<_>>()
         };
-        assert_eq!(tools(&[]), ["bubblewrap", "python3-venv"]);
+        assert!(tools(&[]).contains(&"bubblewrap") && tools(&[]).contains(&"python3-venv"));
         assert_eq!(tools(&[Part::Verify, Part::Wasi]), ["bubblewrap"]);
         assert_eq!(tools(&[Part::Sizes]), ["python3-venv"]);
         assert!(tools(&[Part::Memory]).is_empty());

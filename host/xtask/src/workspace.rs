@@ -115,6 +115,35 @@ impl Workspace {
         Ok(self.target.join("dist/host"))
     }
 
+    /// Builds the launcher of `host-node` as `host` ships, progress visible, and gives its path.
+    ///
+    /// # Errors
+    ///
+    /// When it does not build.
+    pub(crate) fn build_launcher(&self) -> Result<PathBuf> {
+        let words = [
+            "build",
+            "--profile",
+            "dist",
+            "--package",
+            "host-node",
+            "--bench",
+            "launcher",
+            "--message-format",
+            "json-render-diagnostics",
+        ];
+        let messages = read(&mut self.cargo(&words))?;
+        for line in messages.lines() {
+            let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
+            let is_bench = message.pointer("/target/kind/0") == Some(&Value::from("bench"));
+            let path = message.get("executable").and_then(Value::as_str);
+            if let Some(path) = path.filter(|_| is_bench) {
+                return Ok(path.into());
+            }
+        }
+        anyhow::bail!("cargo built no launcher")
+    }
+
     /// An empty directory of this name below the build directory; what was in it is removed.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
+use serde_json::Value;
 
 use crate::lab::{Host, Lab, Live, cgroups_of, is_root};
 
@@ -216,6 +217,42 @@ fn a_keeper_that_is_killed_is_missed_even_if_its_run_cannot_die() {
     lab.host(&["run", &module]).start().end_unsettled().exits(0);
     assert!(cgroups_of(&lab.spooled()).is_empty());
     assert_eq!(marks(&lab), [] as [PathBuf; 0]);
+}
+
+/// Nobody else may be who a process still is.
+#[test]
+fn the_user_of_a_run_that_cannot_be_killed_is_given_to_no_other() {
+    let lab = Lab::new();
+    let Some(freezer) = Freezer::new(&lab) else {
+        assert!(!is_root() || !Path::new("/sys/fs/cgroup/freezer").exists());
+        return;
+    };
+    // Going round never ends at the last one, so that of three there are two to be given.
+    let users = 1_900_000_016..=1_900_000_018;
+    let range = format!("uid_range = [{}, {}]\n", users.start(), users.end());
+    lab.write("home/config/config.toml", range);
+    let mut live = stuck(&lab, "wall=1s");
+    freezer.freeze(init_of(&live));
+    ends(&mut live);
+    let quarantined = lab.journal()[0]["uid"].clone();
+    let module = lab.shell("true");
+    for _ in 0..3 {
+        lab.host(&["run", &module])
+            .start()
+            .end_swept_later()
+            .exits(0);
+    }
+    let journal = lab.journal();
+    let given: Vec<&Value> = journal
+        .iter()
+        .filter(|line| line["event"] == "intended")
+        .map(|line| &line["uid"])
+        .collect();
+    assert_eq!(given.len(), 4);
+    assert!(given[1..].iter().all(|user| **user != quarantined));
+    freezer.thaw();
+    live.end_swept_later().exits(1);
+    lab.host(&["run", &module]).start().end_unsettled().exits(0);
 }
 
 /// Limits that are looked at in `/proc` were said to hold where it shows nothing.

@@ -17,9 +17,10 @@ use crate::channel::Channel;
 use crate::init::{Filters, Init};
 use crate::landlock;
 use crate::mounts::{self, Base};
+use crate::network;
 use crate::recipe::{JailRecipe, Who};
 use crate::rlimits::Fallbacks;
-use crate::seccomp::{self, Surface};
+use crate::seccomp::Surface;
 use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
 use crate::sys::{self, Cloned, Forked};
@@ -32,15 +33,31 @@ pub(super) struct Warm {
     /// The root that root makes in the machine's namespace, for what will probably be run.
     base: Option<Base>,
     hierarchies: Hierarchies,
+    filters: Filters,
+    /// Whether this process is in the network of the run already.
+    has_network: bool,
 }
 
 impl Warm {
     /// Makes what can be made without a recipe. Nothing of it outlives this process.
     pub(super) fn up(by_root: bool, guess: Guess) -> Result<Self, SetupError> {
         let hierarchies = Hierarchies::discover(by_root).step("look for control groups")?;
-        let of_guess = || Base::of(guess == Guess::Function);
+        if by_root {
+            network::leave_the_machines()?;
+        }
+        let of_guess = || Base::guessed(guess == Guess::Function);
         let base = by_root.then(of_guess).transpose()?;
-        Ok(Self { base, hierarchies })
+        let surface = match guess {
+            Guess::Function => Surface::Function,
+            Guess::Program if landlock::closes_sockets() => Surface::ProgramWithSockets,
+            Guess::Program => Surface::Program,
+        };
+        Ok(Self {
+            base,
+            hierarchies,
+            filters: Filters::of(surface),
+            has_network: by_root,
+        })
     }
 }
 
@@ -52,7 +69,16 @@ impl<'a> Run<'a> {
         given: Given,
         mark: &OwnedFd,
     ) -> Result<Self, SetupError> {
-        let Warm { base, hierarchies } = warm;
+        let Warm {
+            base,
+            hierarchies,
+            filters,
+            has_network,
+        } = warm;
+        let filters = match surface(recipe) {
+            surface if surface == filters.surface => filters,
+            other => Filters::of(other),
+        };
         let base = match base {
             Some(base) if !base.fits(recipe) => Some(Base::of(recipe.is_function())?),
             base => base,
@@ -65,7 +91,7 @@ impl<'a> Run<'a> {
         let groups = hierarchies
             .make(&recipe.run, recipe.group_memory_bytes(), recipe.processes())
             .step("make control groups")?;
-        match give_birth(recipe, base, given, &groups) {
+        match give_birth(recipe, base, given, &groups, &filters, has_network) {
             Ok(Born {
                 init,
                 channel,
@@ -81,7 +107,7 @@ impl<'a> Run<'a> {
                 last_words,
                 walls: walls(recipe, &groups),
                 not_opened: Vec::new(),
-                refusals: Refusals::new(surface(recipe)),
+                refusals: Refusals::new(filters.surface),
                 groups,
                 born: now(),
                 started: None,
@@ -116,6 +142,8 @@ fn give_birth(
     base: Option<Base>,
     given: Given,
     groups: &RunGroups,
+    filters: &Filters,
+    has_network: bool,
 ) -> Result<Born, SetupError> {
     let fallbacks = fallbacks(recipe, groups)?;
     let bytes_max = recipe.limits.output().bytes();
@@ -129,17 +157,6 @@ fn give_birth(
         None => input(&recipe.stdin).step("prepare standard input")?,
     };
     give_to_task(recipe, [&stdout_end, &stderr_end])?;
-    let surface = surface(recipe);
-    let filters = Filters {
-        surface,
-        // A function is ours, and has nobody who listens.
-        task: if recipe.is_function() {
-            seccomp::program(surface)
-        } else {
-            seccomp::program_that_tells(surface)
-        },
-        init: seccomp::program_of_init(),
-    };
     let tree = base.map(|base| mounts::prepare(recipe, base)).transpose()?;
     let (channel, inner) = Channel::pair().step("make a socket pair")?;
     let streams = Streams {
@@ -151,15 +168,20 @@ fn give_birth(
         recipe,
         channel: inner,
         streams,
-        filters: &filters,
+        filters,
         fallbacks,
+        has_network,
         groups: groups.to_join().step("open the control groups")?,
         tree,
         payload: given.payload,
         file: given.inlets.file,
         last_words: words_end,
     };
-    match sys::clone_into(sys::JAIL_NAMESPACES, groups.birth()).step("make the namespaces")? {
+    let mut namespaces = sys::JAIL_NAMESPACES;
+    if !has_network {
+        namespaces |= sys::NETWORK_NAMESPACE;
+    }
+    match sys::clone_into(namespaces, groups.birth()).step("make the namespaces")? {
         Forked::Child => {
             drop(channel);
             init.run()
@@ -238,10 +260,9 @@ fn surface(recipe: &JailRecipe) -> Surface {
     let in_scratch = opened
         .chain(recipe.configured())
         .any(|path| mounts::in_scratch(path).is_some());
-    let closes_sockets = landlock::version() >= landlock::ABI_CLOSING_SOCKETS;
     if recipe.is_function() {
         Surface::Function
-    } else if !in_scratch && closes_sockets {
+    } else if !in_scratch && landlock::closes_sockets() {
         Surface::ProgramWithSockets
     } else {
         Surface::Program

@@ -146,17 +146,14 @@ fn decided(verdict: Verdict, arguments: &[u64; 6]) -> Verdict {
 }
 
 fn compile(verdicts: Vec<(u32, Verdict)>, telling: Telling) -> BpfProgram {
-    let spans = spans(verdicts);
-    let mut code = vec![
-        step(LOAD_WORD, OFFSET_ARCHITECTURE),
-        jump(JUMP_IF_EQUAL, ARCHITECTURE, 1, 0),
-        step(RETURN, RETURN_KILL_PROCESS),
-        step(LOAD_WORD, OFFSET_NUMBER),
-        jump(JUMP_IF_AT_LEAST, X32_BIT, 0, 1),
-        step(RETURN, RETURN_KILL_PROCESS),
-    ];
-    tree(&spans, telling, &mut code);
-    code
+    let mut code = Backwards::new(telling);
+    let calls = code.tree(&spans(verdicts));
+    let killed = code.end(RETURN_KILL_PROCESS);
+    code.branch(JUMP_IF_AT_LEAST, X32_BIT, killed, calls);
+    let native = code.step(LOAD_WORD, OFFSET_NUMBER);
+    code.branch(JUMP_IF_EQUAL, ARCHITECTURE, native, killed);
+    code.step(LOAD_WORD, OFFSET_ARCHITECTURE);
+    code.program()
 }
 
 /// Call numbers from `first` up to the next span's, with one verdict.
@@ -188,66 +185,126 @@ fn spans(mut listed: Vec<(u32, Verdict)>) -> Vec<Span> {
     spans
 }
 
-/// Appends the search tree over `spans`; the call number is in the accumulator.
-fn tree(spans: &[Span], telling: Telling, code: &mut BpfProgram) {
-    let (left, right) = spans.split_at(spans.len() / 2);
-    let Some(middle) = right.first() else { return };
-    if left.is_empty() {
-        return leaf(middle.verdict, telling, code);
-    }
-    let mut below = BpfProgram::new();
-    tree(left, telling, &mut below);
-    // Conditional jumps reach 255 instructions only, so the far side is reached by a plain jump.
-    code.push(jump(JUMP_IF_AT_LEAST, middle.first, 0, 1));
-    code.push(step(JUMP, u32::try_from(below.len()).unwrap_or(u32::MAX)));
-    code.append(&mut below);
-    tree(right, telling, code);
+/// An instruction, by how many stand behind it.
+type Place = usize;
+
+/// How far a conditional jump reaches, and with room for one more instruction before it.
+const REACH: usize = 255;
+const NEAR: usize = REACH - 1;
+
+/// A program that is written from its end: all jumps lead forward, so that what they lead to is there already, and ends are
+/// shared by all who are near enough.
+struct Backwards {
+    telling: Telling,
+    /// The last instruction first.
+    code: BpfProgram,
+    ends: Vec<(u32, Place)>,
 }
 
-fn leaf(verdict: Verdict, telling: Telling, code: &mut BpfProgram) {
-    let fails = |errno: i32| RETURN_ERRNO | errno.unsigned_abs();
-    let end = match (verdict, telling) {
-        (Verdict::Check(arms, otherwise), _) => {
-            for arm in arms {
-                check(arm, telling, code);
-            }
-            return leaf(*otherwise, telling, code);
+impl Backwards {
+    fn new(telling: Telling) -> Self {
+        Self {
+            telling,
+            code: BpfProgram::new(),
+            ends: Vec::new(),
         }
-        (Verdict::Watched | Verdict::Errno(_), Telling::Listener) => RETURN_ASK,
-        (Verdict::Allow | Verdict::Watched, _) => RETURN_ALLOW,
-        (Verdict::Errno(errno), _) => fails(errno),
-        (Verdict::Absent, _) => fails(libc::ENOSYS),
-    };
-    code.push(step(RETURN, end));
-}
-
-/// Appends one arm: each test that fails jumps behind the arm.
-fn check(arm: &Arm, telling: Telling, code: &mut BpfProgram) {
-    const TEST_STEPS: usize = 3;
-    let mut then = BpfProgram::new();
-    leaf(arm.then, telling, &mut then);
-    let whole = arm.tests.len() * TEST_STEPS + then.len();
-    for (index, test) in arm.tests.iter().enumerate() {
-        let rest = u8::try_from(whole - (index + 1) * TEST_STEPS).unwrap_or(u8::MAX);
-        code.push(step(
-            LOAD_WORD,
-            OFFSET_ARGUMENTS + 8 * u32::from(test.argument),
-        ));
-        code.push(step(AND, test.mask));
-        let (if_equal, if_not) = if test.holds_if_equal {
-            (0, rest)
-        } else {
-            (rest, 0)
-        };
-        code.push(jump(JUMP_IF_EQUAL, test.value, if_equal, if_not));
     }
-    code.append(&mut then);
-}
 
-fn step(code: u16, k: u32) -> sock_filter {
-    jump(code, k, 0, 0)
-}
+    fn program(mut self) -> BpfProgram {
+        self.code.reverse();
+        self.code
+    }
 
-fn jump(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter { code, jt, jf, k }
+    /// The search tree over `spans`, for a call number in the accumulator.
+    fn tree(&mut self, spans: &[Span]) -> Place {
+        let (left, right) = spans.split_at(spans.len() / 2);
+        let Some(middle) = right.first() else {
+            return self.end(RETURN_KILL_PROCESS);
+        };
+        if left.is_empty() {
+            return self.leaf(middle.verdict);
+        }
+        let right = self.tree(right);
+        let left = self.tree(left);
+        self.branch(JUMP_IF_AT_LEAST, middle.first, right, left)
+    }
+
+    fn leaf(&mut self, verdict: Verdict) -> Place {
+        let fails = |errno: i32| RETURN_ERRNO | errno.unsigned_abs();
+        let end = match (verdict, self.telling) {
+            (Verdict::Check(arms, otherwise), _) => {
+                let mut next = self.leaf(*otherwise);
+                for arm in arms.iter().rev() {
+                    next = self.arm(arm, next);
+                }
+                return next;
+            }
+            (Verdict::Watched | Verdict::Errno(_), Telling::Listener) => RETURN_ASK,
+            (Verdict::Allow | Verdict::Watched, _) => RETURN_ALLOW,
+            (Verdict::Errno(errno), _) => fails(errno),
+            (Verdict::Absent, _) => fails(libc::ENOSYS),
+        };
+        self.end(end)
+    }
+
+    /// One arm; `next` is where each test leads that fails.
+    fn arm(&mut self, arm: &Arm, next: Place) -> Place {
+        let mut then = self.leaf(arm.then);
+        for test in arm.tests.iter().rev() {
+            let (if_equal, if_not) = if test.holds_if_equal {
+                (then, next)
+            } else {
+                (next, then)
+            };
+            self.branch(JUMP_IF_EQUAL, test.value, if_equal, if_not);
+            self.step(AND, test.mask);
+            let argument = OFFSET_ARGUMENTS + 8 * u32::from(test.argument);
+            then = self.step(LOAD_WORD, argument);
+        }
+        then
+    }
+
+    /// An end with this answer that can be reached from here.
+    fn end(&mut self, answer: u32) -> Place {
+        let here = self.code.len();
+        let known = self.ends.iter_mut().find(|(known, _)| *known == answer);
+        match known {
+            Some((_, place)) if here - *place < NEAR => *place,
+            Some((_, place)) => {
+                *place = here;
+                self.step(RETURN, answer)
+            }
+            None => {
+                self.ends.push((answer, here));
+                self.step(RETURN, answer)
+            }
+        }
+    }
+
+    fn branch(&mut self, code: u16, k: u32, if_so: Place, if_not: Place) -> Place {
+        let (if_so, if_not) = (self.within_reach(if_so), self.within_reach(if_not));
+        let from = self.code.len();
+        let far = |place: Place| u8::try_from(from - place - 1).unwrap_or(u8::MAX);
+        let (jt, jf) = (far(if_so), far(if_not));
+        self.push(sock_filter { code, jt, jf, k })
+    }
+
+    /// The place, or that of a plain jump to it, which reaches any.
+    fn within_reach(&mut self, place: Place) -> Place {
+        let distance = self.code.len() - place;
+        if distance < NEAR {
+            return place;
+        }
+        self.step(JUMP, u32::try_from(distance - 1).unwrap_or(u32::MAX))
+    }
+
+    fn step(&mut self, code: u16, k: u32) -> Place {
+        let (jt, jf) = (0, 0);
+        self.push(sock_filter { code, jt, jf, k })
+    }
+
+    fn push(&mut self, instruction: sock_filter) -> Place {
+        self.code.push(instruction);
+        self.code.len() - 1
+    }
 }

@@ -102,6 +102,11 @@ impl<'a> Arena<'a> {
         command
     }
 
+    /// Whether whoever measures is who we are.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.account.is_none()
+    }
+
     /// Copies a file into the arena, and for whoever else measures.
     ///
     /// # Errors

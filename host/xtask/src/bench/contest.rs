@@ -38,7 +38,6 @@ impl Rounds {
 }
 
 /// Programs that are timed against each other.
-#[derive(Debug)]
 pub(crate) struct Contest {
     /// What they do.
     pub(crate) title: String,
@@ -56,6 +55,16 @@ impl Contest {
     ///
     /// When a program cannot be started or ends with anything but 0.
     pub(crate) fn run(mut self, rounds: Rounds) -> Result<Vec<Vec<String>>> {
+        self.time(rounds)?;
+        Ok(self.rows())
+    }
+
+    /// Runs so many rounds.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::run`].
+    pub(crate) fn time(&mut self, rounds: Rounds) -> Result<()> {
         for round in 0..rounds.warming + rounds.counted {
             for entry in self.ours.iter_mut().chain(&mut self.peers) {
                 let took = entry.time()?;
@@ -64,10 +73,29 @@ impl Contest {
                 }
             }
         }
-        Ok(self.rows())
+        Ok(())
     }
 
-    fn rows(&self) -> Vec<Vec<String>> {
+    /// How much longer each of ours takes than the first of the peers, in time.
+    pub(crate) fn more_than_first_peer(&self) -> Vec<Vec<String>> {
+        let Some(peer) = self.peers.first() else {
+            return Vec::new();
+        };
+        let more = |entry: &Entry, percent| {
+            let more = entry
+                .quantile(percent)
+                .saturating_sub(peer.quantile(percent));
+            format!("+ {}", shown_time(more))
+        };
+        let rows = self.ours.iter().map(|entry| {
+            let name = format!("  {}, over {}", entry.name, peer.name);
+            vec![name, more(entry, 50), more(entry, 10)]
+        });
+        rows.collect()
+    }
+
+    /// What has been measured.
+    pub(crate) fn rows(&self) -> Vec<Vec<String>> {
         let mut headings = vec![self.title.clone(), "median".to_owned(), "p10".to_owned()];
         headings.extend(
             self.ours
@@ -86,12 +114,11 @@ impl Contest {
 }
 
 /// One program.
-#[derive(Debug)]
 pub(crate) struct Entry {
     name: &'static str,
     /// What it is called in the heading above its ratios, if it is ours.
     role: &'static str,
-    command: Command,
+    how: How,
     /// A file that is its standard input.
     input: Option<PathBuf>,
     /// What it must not find when it starts.
@@ -101,14 +128,34 @@ pub(crate) struct Entry {
     times: Vec<Duration>,
 }
 
+/// How a program is timed.
+enum How {
+    /// It is started.
+    Started(Command),
+    /// Somebody else starts it and says how long it took.
+    Told(Box<dyn FnMut() -> Result<Duration>>),
+}
+
 impl Entry {
     /// A program of which the output is of no interest, and that ends with 0.
     pub(crate) fn new(name: &'static str, mut command: Command) -> Self {
         command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self::of(name, How::Started(command))
+    }
+
+    /// One that somebody else times.
+    pub(crate) fn timed(
+        name: &'static str,
+        time: impl FnMut() -> Result<Duration> + 'static,
+    ) -> Self {
+        Self::of(name, How::Told(Box::new(time)))
+    }
+
+    fn of(name: &'static str, how: How) -> Self {
         Self {
             name,
             role: "host",
-            command,
+            how,
             input: None,
             without: None,
             cache: None,
@@ -147,29 +194,28 @@ impl Entry {
 
     /// Runs it once, from start to end.
     fn time(&mut self) -> Result<Duration> {
+        let command = match &mut self.how {
+            How::Told(time) => return time(),
+            How::Started(command) => command,
+        };
         if let Some(tree) = &self.without {
             remove_tree(tree)?;
         }
         if let Some(input) = &self.input {
             let input = File::open(input).with_context(|| input.display().to_string())?;
-            self.command.stdin(input);
+            command.stdin(input);
         }
         let started = now();
-        let status = self
-            .command
+        let status = command
             .status()
-            .with_context(|| format!("`{}` did not start", shown(&self.command)))?;
+            .with_context(|| format!("`{}` did not start", shown(command)))?;
         let took = started.elapsed();
-        ensure!(
-            status.success(),
-            "`{}` ended with {status}",
-            shown(&self.command)
-        );
+        ensure!(status.success(), "`{}` ended with {status}", shown(command));
         if let Some(cache) = &self.cache {
             ensure!(
                 holds_something(cache),
                 "`{}` kept nothing in {}",
-                shown(&self.command),
+                shown(command),
                 cache.display()
             );
         }

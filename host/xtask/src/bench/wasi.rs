@@ -58,7 +58,17 @@ impl Form {
     }
 }
 
-/// Brings the guest, built before, and what `wasmtime` makes of it.
+/// Brings the guest, built before.
+///
+/// # Errors
+///
+/// When the disk does not allow it.
+pub(crate) fn bring(arena: &mut Arena<'_>, module: &Path) -> Result<()> {
+    let mut forms = FORMS.iter();
+    forms.try_for_each(|form| arena.bring(&module.join(form.source), form.program))
+}
+
+/// Makes a bundle of the guest, and what `wasmtime` makes of it.
 ///
 /// # Errors
 ///
@@ -67,7 +77,6 @@ pub(crate) fn prepare(arena: &mut Arena<'_>, module: &Path, wasmtime: &Path) -> 
     Wasmtime::bring(arena, wasmtime)?;
     arena.pack(&module.to_string_lossy(), BUNDLE)?;
     for form in FORMS {
-        arena.bring(&module.join(form.source), form.program)?;
         let compiled = arena.path(form.compiled);
         run(&mut Wasmtime::prepare(arena)?.compile(form.program, &compiled))?;
         arena.share(form.compiled);

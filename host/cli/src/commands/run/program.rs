@@ -194,8 +194,13 @@ fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followe
         return summary::record(context.printer, &finished.record);
     }
     // Whoever has had enough of its output wants to hear nothing of how it ended.
-    if ended_by_itself(finished) || followed.interrupted == Some(SIGPIPE) {
+    if followed.interrupted == Some(SIGPIPE) {
         return;
+    }
+    match finished.record.outcome {
+        Outcome::Exited { code: 0 } => return,
+        Outcome::Exited { .. } => return summary::tried(context.printer, &finished.record),
+        _ => {}
     }
     if !followed.ended_line {
         context.printer.note("");
@@ -207,10 +212,6 @@ fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followe
         noop: false,
     };
     summary::failure(context, &told, finished, run);
-}
-
-fn ended_by_itself(finished: &Finished) -> bool {
-    matches!(finished.record.outcome, Outcome::Exited { .. })
 }
 
 /// How `host` ends: as the program did.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use host_core::{Capability, LimitName, LimitUnit, Limits, Outcome, Record, RunId, Shown, Status};
+use host_core::{
+    Capability, Denial, LimitName, LimitUnit, Limits, Outcome, Record, RunId, Shown, Status,
+};
 use host_jail::{SetupError, SetupKind};
 use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest, TRIED};
 use serde_json::{Value, json};
@@ -182,11 +184,9 @@ fn limit_text(limits: &Limits, limit: LimitName) -> String {
 
 /// Grants that could not be opened after all.
 fn withheld(printer: Printer, record: &Record<ResultValue>) {
-    for denial in record
-        .denials
-        .iter()
-        .filter(|denial| denial.reason != NOT_GRANTED)
-    {
+    let is_withheld =
+        |denial: &&Denial| denial.reason != NOT_GRANTED && !denial.reason.starts_with(TRIED);
+    for denial in record.denials.iter().filter(is_withheld) {
         printer.note(&format!(
             "note: {} was not opened: {}",
             Shown(&denial.capability),
@@ -333,7 +333,7 @@ fn hint(
 }
 
 /// What a run tried that it had no grant for, as far as the kernel told; it may be why it failed.
-fn tried(printer: Printer, record: &Record<ResultValue>) {
+pub(super) fn tried(printer: Printer, record: &Record<ResultValue>) {
     let tried = record
         .denials
         .iter()

@@ -58,6 +58,31 @@ fn no_byte_reaches_the_network() {
     assert!(datagrams.recv(&mut [0]).is_err(), "something was sent");
 }
 
+#[test]
+fn what_a_component_tried_with_the_network_is_told_as_the_capability_that_was_missing() {
+    let lab = lab();
+    let (_, record) = record(&lab, &program("misbehave-p2"), &["network", "127.0.0.1:1"]);
+    let tried: Vec<(&str, &str)> = record["denials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|denial| {
+            let text = |field: &str| denial[field].as_str().unwrap();
+            (text("capability"), text("reason"))
+        })
+        .collect();
+    let told = |reason| ("net.connect", reason);
+    assert_eq!(
+        tried,
+        [
+            told("tried 4 times, and not granted: a TCP socket"),
+            told("tried 5 times, and not granted: a UDP socket"),
+            told("tried once, and not granted: the look-up of `localhost`"),
+            told("tried once, and not granted: the look-up of `example.com`"),
+        ]
+    );
+}
+
 /// A process passes eight bits of it on; the record has all of them.
 #[test]
 fn a_code_that_no_shell_has_room_for_is_on_record() {
