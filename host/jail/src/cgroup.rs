@@ -24,22 +24,42 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(2);
 /// The directory at the root of version 2 that holds the groups of all runs, when root makes them.
 const PARENT: &str = "host";
 
+/// How often a share of processors is counted anew, in microseconds, as the kernel does by itself.
+const SHARE_PERIOD_US: u64 = 100_000;
+
+const SHARE_FILE: &str = "cpu.max";
+const SHARE_FILE_LEGACY: &str = "cpu.cfs_quota_us";
+
+/// What the groups of a run bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) memory_bytes: u64,
+    pub(crate) processes: u64,
+    /// Hundredths of a processor.
+    pub(crate) share: Option<u64>,
+}
+
 /// What a controller limits.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Controller {
     Memory,
     Pids,
+    /// Counts the time.
     Cpu,
+    /// Bounds how much of it there is at one time.
+    Share,
 }
 
 impl Controller {
-    const ALL: [Self; 3] = [Self::Memory, Self::Pids, Self::Cpu];
+    const NAMES_V2: [&str; 3] = ["memory", "pids", "cpu"];
+    const ALL: [Self; 4] = [Self::Memory, Self::Pids, Self::Cpu, Self::Share];
 
     fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Pids => "pids",
             Self::Cpu => "cpuacct",
+            Self::Share => "cpu",
         }
     }
 
@@ -103,13 +123,17 @@ impl Hierarchies {
         {
             return;
         }
-        for controller in Controller::ALL {
-            let enable = format!("+{}", controller.name_v2());
-            let passed = [&root, &parent]
+        let passes = |name: &str| {
+            let enable = format!("+{name}");
+            [&root, &parent]
                 .iter()
-                .all(|group| write(&group.join("cgroup.subtree_control"), &enable).is_ok());
-            if passed {
-                self.unified_controllers.push(controller);
+                .all(|group| write(&group.join("cgroup.subtree_control"), &enable).is_ok())
+        };
+        for name in Controller::NAMES_V2 {
+            if passes(name) {
+                let of_name = |controller: &Controller| controller.name_v2() == name;
+                let passed = Controller::ALL.into_iter().filter(of_name);
+                self.unified_controllers.extend(passed);
             }
         }
         self.unified = Some(parent);
@@ -117,7 +141,8 @@ impl Hierarchies {
 
     /// Where `controller` comes from: `cgroup v2`, `cgroup v1`, or nothing.
     pub(crate) fn source(&self, controller: Controller) -> Option<&'static str> {
-        if self.unified_controllers.contains(&controller) {
+        let counts = controller == Controller::Cpu && self.unified.is_some();
+        if counts || self.unified_controllers.contains(&controller) {
             Some("cgroup v2")
         } else {
             self.legacy.contains_key(&controller).then_some("cgroup v1")
@@ -130,12 +155,7 @@ impl Hierarchies {
     }
 
     /// Makes the groups of `run` and sets the limits; a limit whose controller is missing is left to the caller.
-    pub(crate) fn make(
-        &self,
-        run: &RunId,
-        memory_bytes: u64,
-        processes: u64,
-    ) -> io::Result<RunGroups> {
+    pub(crate) fn make(&self, run: &RunId, bounds: Bounds) -> io::Result<RunGroups> {
         let name = name_of(run);
         let mut groups = RunGroups::default();
         if let Some(parent) = &self.unified {
@@ -152,9 +172,18 @@ impl Hierarchies {
         for (controller, parent) in &self.legacy {
             let path = parent.join(&name);
             // Version 2 counts the CPU time of every group, whatever controllers it has.
-            let has_one = self.unified_controllers.contains(controller)
-                || (*controller == Controller::Cpu && groups.unified.is_some());
-            if !has_one && fs::create_dir(&path).is_ok() {
+            let needs_none = self.unified_controllers.contains(controller)
+                || match controller {
+                    Controller::Cpu => groups.unified.is_some(),
+                    Controller::Share => bounds.share.is_none(),
+                    Controller::Memory | Controller::Pids => false,
+                };
+            if needs_none {
+                continue;
+            }
+            // Two controllers may be in one hierarchy.
+            let is_made = groups.legacy.values().any(|made| *made == path);
+            if is_made || fs::create_dir(&path).is_ok() {
                 groups.legacy.insert(*controller, path);
             }
         }
@@ -163,9 +192,14 @@ impl Hierarchies {
                 groups.limited.insert(*controller, path.clone());
             }
         }
-        groups
-            .limit(memory_bytes, processes)
-            .inspect_err(|_| groups.remove())?;
+        groups.limit(bounds).inspect_err(|_| groups.remove())?;
+        // A kernel may not know it, and a group cannot have more than the one around it: then there is none.
+        if bounds
+            .share
+            .is_none_or(|share| groups.bind_share(share).is_err())
+        {
+            groups.do_without(Controller::Share);
+        }
         Ok(groups)
     }
 
@@ -195,10 +229,10 @@ pub(crate) struct RunGroups {
 }
 
 impl RunGroups {
-    fn limit(&self, memory_bytes: u64, processes: u64) -> io::Result<()> {
-        let memory = memory_bytes.to_string();
+    fn limit(&self, bounds: Bounds) -> io::Result<()> {
+        let memory = bounds.memory_bytes.to_string();
         // Init is one of them.
-        let processes = processes.saturating_add(1).to_string();
+        let processes = bounds.processes.saturating_add(1).to_string();
         if let Some(group) = self.limited.get(&Controller::Memory) {
             write(&group.join("memory.max"), &memory)?;
             write(&group.join("memory.oom.group"), "1")?;
@@ -219,6 +253,40 @@ impl RunGroups {
         Ok(())
     }
 
+    fn bind_share(&self, percent: u64) -> io::Result<()> {
+        let quota = percent.saturating_mul(SHARE_PERIOD_US / 100).to_string();
+        if let Some(group) = self.limited.get(&Controller::Share) {
+            write(
+                &group.join(SHARE_FILE),
+                &format!("{quota} {SHARE_PERIOD_US}"),
+            )?;
+        }
+        if let Some(group) = self.legacy.get(&Controller::Share) {
+            write(
+                &group.join("cpu.cfs_period_us"),
+                &SHARE_PERIOD_US.to_string(),
+            )?;
+            write(&group.join(SHARE_FILE_LEGACY), &quota)?;
+        }
+        Ok(())
+    }
+
+    fn do_without(&mut self, controller: Controller) {
+        self.limited.remove(&controller);
+        if let Some(group) = self.legacy.remove(&controller)
+            && !self.legacy.values().any(|other| *other == group)
+        {
+            remove_group(&group, REMOVE_WAIT_MAX);
+        }
+    }
+
+    /// Gives a run that is to die all processors to die on: kernels before 6.18 let it wait for its share even then.
+    pub(crate) fn lift_share(&self) {
+        for group in self.unified.iter().chain(self.legacy.values()) {
+            lift_share(group);
+        }
+    }
+
     /// Whether `controller` binds this run.
     pub(crate) fn binds(&self, controller: Controller) -> bool {
         self.limited.contains_key(&controller) || self.legacy.contains_key(&controller)
@@ -231,15 +299,19 @@ impl RunGroups {
 
     /// The version 1 groups, opened for init to [`join`].
     pub(crate) fn to_join(&self) -> io::Result<Vec<OwnedFd>> {
+        let mut groups: Vec<&PathBuf> = self.legacy.values().collect();
+        groups.sort();
+        groups.dedup();
         let open = |group: &PathBuf| -> io::Result<OwnedFd> {
             let how = OFlags::WRONLY | OFlags::CLOEXEC;
             Ok(rustix::fs::open(group.join("tasks"), how, Mode::empty())?)
         };
-        self.legacy.values().map(open).collect()
+        groups.into_iter().map(open).collect()
     }
 
     /// Kills everything in the run at once, where version 2 can; the caller kills init too.
     pub(crate) fn kill(&self) {
+        self.lift_share();
         if let Some(group) = &self.unified {
             // Older kernels have no such file; init's namespace then takes everything along.
             let _ = write(&group.join("cgroup.kill"), "1");
@@ -341,11 +413,18 @@ pub(crate) fn remove_left(
     let mut all = true;
     for group in noted.chain(hierarchies.groups_of(run)) {
         if group.is_dir() {
+            lift_share(&group);
             let _ = write(&group.join("cgroup.kill"), "1");
             all &= remove_group(&group, wait_max);
         }
     }
     all
+}
+
+/// Does nothing where there is no share.
+fn lift_share(group: &Path) {
+    let _ = write(&group.join(SHARE_FILE), "max");
+    let _ = write(&group.join(SHARE_FILE_LEGACY), "-1");
 }
 
 /// Removes a group; the kernel may need a moment to forget the processes that were in it.

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::landlock;
 use crate::mountinfo::{self, Mount, Place};
-use crate::mounts::in_scratch;
+use crate::mounts::is_of_scratch;
 use crate::read::read_mountinfo;
 use crate::recipe::{INSTALL_DIR, OUT_DIR, Opening, WORK_DIR};
 use crate::setup::SetupError;
@@ -139,9 +139,9 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
             refuse_files(path, &guarded, &|_, lends_rights| {
                 lends_rights.then_some("a set-id program")
             })?;
-        } else if in_scratch(path).is_some() || landlock::version() == 0 {
+        } else if is_of_scratch(path) || landlock::version() == 0 {
             // A read-only mount does not keep a pipe from being written to. Landlock does, where there is one, but not
-            // below a place where the task may write.
+            // in a place where the task may write otherwise.
             refuse_files(path, &guarded, &|stat, _| {
                 let is_pipe = FileType::from_raw_mode(stat.st_mode).is_fifo();
                 is_pipe.then_some("a named pipe, which the task could write to")

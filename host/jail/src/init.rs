@@ -3,8 +3,8 @@
 //! ORDER (the step numbers of the measured prototype): go byte; descriptors; control groups; groups, group and
 //! user id; the signal of the keeper's death, which a change of ids erases; private mounts; the tree attached
 //! over `/tmp`, which is why an ordinary user's grants are opened before that; proc, while the machine's own is
-//! still visible; pivot; loopback; limits; bounding set; not dumpable; second go byte; fork; then init gives up
-//! its own capabilities, and all system calls but those that it needs to wait.
+//! still visible; pivot; an ordinary user's loopback; limits; bounding set; not dumpable; second go byte; init gives up
+//! its own capabilities; fork; then all system calls but those that it needs to wait.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,8 +33,8 @@ use crate::recipe::{JailRecipe, Program, Who};
 use crate::rlimits::{self, Fallbacks};
 use crate::seccomp::{self, Surface};
 use crate::setup::{SetupError, WallStep};
-use crate::skeleton::{EMPTY_DIR, EMPTY_FILE, SCRATCH_PARTS, SCRATCH_STAND};
-use crate::sys::{self, Forked, MountChange};
+use crate::skeleton::{EMPTY_DIR, EMPTY_FILE, SCRATCH_DIRECTORIES, SCRATCH_PARTS, SCRATCH_STAND};
+use crate::sys::{self, Forked, MountChange, Stack};
 use crate::task::{self, Streams};
 
 /// Where the root of the jail stands before it becomes the root: a directory that every machine has.
@@ -79,6 +79,8 @@ pub(crate) struct Init<'a> {
     pub(crate) groups: Vec<OwnedFd>,
     /// The tree that root made in the machine's namespace; an ordinary user's init makes its own.
     pub(crate) tree: Option<Tree>,
+    /// The directories that are the run's own, once the tree is attached.
+    pub(crate) scratch: Vec<OwnedFd>,
     /// What to call where the recipe names no file, and what it is given.
     pub(crate) payload: Payload,
     pub(crate) file: Option<OwnedFd>,
@@ -94,6 +96,11 @@ impl Init<'_> {
         if let Err(error) = self.let_go_of_the_keepers() {
             self.fail(error);
         }
+        // ORDER: before the limits, which count it.
+        let stack = match Stack::new().step("make a stack") {
+            Ok(stack) => stack,
+            Err(error) => self.fail(error),
+        };
         if let Err(error) = self.wall_off() {
             self.fail(error);
         }
@@ -107,7 +114,7 @@ impl Init<'_> {
         }
         let recipe = self.recipe;
         let started = match &recipe.program {
-            Program::File(program) => sys::fork_to_become(|| self.become_program(program)),
+            Program::File(program) => sys::fork_to_become(&stack, || self.become_program(program)),
             Program::Function { order, .. } => match sys::fork() {
                 Ok(Forked::Child) => self.become_function(order),
                 Ok(Forked::Parent(task)) => Ok(task),
@@ -126,10 +133,11 @@ impl Init<'_> {
             recipe,
             channel,
             streams,
+            scratch,
             filters,
             ..
         } = self;
-        let error = task::become_program(recipe, program, streams, filters, channel);
+        let error = task::become_program(recipe, program, streams, scratch, filters, channel);
         say_failed(channel, error)
     }
 
@@ -138,6 +146,7 @@ impl Init<'_> {
             recipe,
             channel,
             streams,
+            scratch,
             filters,
             payload,
             file,
@@ -149,7 +158,7 @@ impl Init<'_> {
             file,
             last_words,
         };
-        let error = task::become_function(recipe, &streams, &filters.task, payload, call);
+        let error = task::become_function(recipe, &streams, &scratch, &filters.task, payload, call);
         say_failed(&channel, error)
     }
 
@@ -196,7 +205,8 @@ impl Init<'_> {
             Some(tree) => tree,
             None => mounts::prepare(self.recipe, Base::of(self.recipe.is_function())?)?,
         };
-        let out = attach(&tree)?;
+        let (out, scratch) = attach(&tree)?;
+        self.scratch = scratch;
         show_nothing_hidden(&tree)?;
         if !self.recipe.is_function() {
             proc(&tree.root)?;
@@ -259,12 +269,13 @@ impl Init<'_> {
         let Self {
             channel,
             streams,
+            scratch,
             filters,
             file,
             last_words,
             ..
         } = self;
-        drop((streams, file, last_words));
+        drop((streams, scratch, file, last_words));
         if let Err(error) = task::filter_calls(&filters.init) {
             let _ = channel.say(&FromInit::Failed(error.bounded()), None);
             sys::leave(1);
@@ -291,8 +302,8 @@ fn say_failed(channel: &Channel, error: SetupError) -> ! {
     sys::leave(127)
 }
 
-/// Attaches the tree over `/tmp`; returns the directory for files that come back.
-fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
+/// Attaches the tree over `/tmp`; returns the directory for files that come back, and all that are the run's own.
+fn attach(tree: &Tree) -> Result<(OwnedFd, Vec<OwnedFd>), SetupError> {
     rustix::mount::move_mount(
         &tree.root,
         OsStr::new(""),
@@ -304,7 +315,11 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
     let root = &tree.root;
     mount_on_own(&tree.scratch, root, Path::new(SCRATCH_STAND))
         .step("mount the scratch file system")?;
-    let out = mounts::open_dir(&tree.scratch, "out").step("open the directory for results")?;
+    const OPEN: &str = "open the scratch directories";
+    let out = mounts::open_dir(&tree.scratch, "out").step(OPEN)?;
+    let scratch = SCRATCH_DIRECTORIES.map(|part| mounts::open_dir(&tree.scratch, part));
+    let scratch = scratch.into_iter();
+    let scratch = scratch.collect::<Result<_, _>>().step(OPEN)?;
     rustix::process::fchdir(root).step("enter the root file system")?;
     for (part, place) in SCRATCH_PARTS {
         let from = Path::new(SCRATCH_STAND).join(part);
@@ -329,7 +344,7 @@ fn attach(tree: &Tree) -> Result<OwnedFd, SetupError> {
     for hidden in &tree.hidden {
         hide(root, hidden)?;
     }
-    Ok(out)
+    Ok((out, scratch))
 }
 
 /// Looks at what was mounted below the grants, not at the paths that led to it: between the look at a grant and its mount

@@ -3,6 +3,7 @@
 //! It is never the first wall. The mounts decide what exists inside; these rules hold even if a mount were
 //! to appear that should not. The network is not spoken of here: the empty namespace is that wall.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -11,7 +12,6 @@ use landlock::{
 };
 
 use crate::recipe::{INSTALL_DIR, JailRecipe};
-use crate::skeleton::SCRATCH_PARTS;
 use crate::sys;
 
 /// From this version on Landlock refuses to resolve the path of a UNIX socket that no rule opens.
@@ -45,8 +45,9 @@ fn abi() -> ABI {
     }
 }
 
-/// Binds this process and what it starts to the files of `recipe`; does nothing where there is no Landlock.
-pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
+/// Binds this process and what it starts to the files of `recipe` and to `scratch`, the directories that are the run's own;
+/// does nothing where there is no Landlock.
+pub(crate) fn restrict(recipe: &JailRecipe, scratch: &[OwnedFd]) -> Result<(), RulesetError> {
     let abi = abi();
     if abi == ABI::Unsupported {
         return Ok(());
@@ -57,7 +58,7 @@ pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
     if abi >= ABI::V6 {
         rules = rules.scope(Scope::AbstractUnixSocket | Scope::Signal)?;
     }
-    let rules = add_rules(rules.create()?, recipe, abi)?;
+    let rules = add_rules(rules.create()?, recipe, scratch, abi)?;
     rules.no_new_privs(false).restrict_self()?;
     Ok(())
 }
@@ -65,6 +66,7 @@ pub(crate) fn restrict(recipe: &JailRecipe) -> Result<(), RulesetError> {
 fn add_rules(
     rules: RulesetCreated,
     recipe: &JailRecipe,
+    scratch: &[OwnedFd],
     abi: ABI,
 ) -> Result<RulesetCreated, RulesetError> {
     let look = AccessFs::ReadFile | AccessFs::ReadDir;
@@ -95,11 +97,9 @@ fn add_rules(
     rules = allow(rules, Path::new("/etc"), look, abi)?;
     rules = allow(rules, Path::new("/proc"), look, abi)?;
     rules = allow(rules, Path::new("/dev"), devices, abi)?;
-    // A rule is about a directory, not about a path to it.
-    let mut parts = SCRATCH_PARTS.to_vec();
-    parts.dedup_by_key(|(part, _)| *part);
-    for (_, path) in parts {
-        rules = allow(rules, Path::new(path), all, abi)?;
+    // Not by their paths: what is found there may be a directory of the machine that was granted to be read.
+    for part in scratch {
+        rules = rules.add_rule(PathBeneath::new(part, all))?;
     }
     for opening in &recipe.openings {
         rules = allow(

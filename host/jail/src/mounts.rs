@@ -413,6 +413,13 @@ pub(crate) fn relative(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_owned()
 }
 
+/// Whether `path` is a place of the scratch file system, or lies in one.
+pub(crate) fn is_of_scratch(path: &Path) -> bool {
+    SCRATCH_PARTS
+        .iter()
+        .any(|(_, place)| path.starts_with(place))
+}
+
 /// Which part of the scratch file system `path` lies in, if any, and the rest of the path there.
 pub(crate) fn in_scratch(path: &Path) -> Option<(&'static str, PathBuf)> {
     SCRATCH_PARTS.iter().find_map(|(part, place)| {

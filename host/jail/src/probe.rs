@@ -160,6 +160,11 @@ fn control_groups(by_root: bool) -> Vec<Wall> {
             "CPU limit",
             "summed over the run's processes from time to time; `--limit cpu=` is refused",
         ),
+        (
+            Controller::Share,
+            "share of the processors",
+            "nothing bounds it; `--limit share=` is refused",
+        ),
     ];
     let mut walls: Vec<Wall> = missing
         .into_iter()

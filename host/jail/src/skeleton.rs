@@ -28,6 +28,8 @@ pub(crate) const SCRATCH_PARTS: [(&str, &str); 5] = [
     ("out", "/out"),
     ("shm", "/dev/shm"),
 ];
+/// Each of them once.
+pub(crate) const SCRATCH_DIRECTORIES: [&str; 4] = ["tmp", "scratch", "out", "shm"];
 /// Where the scratch file system stands for a moment while its parts are bound.
 pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
@@ -337,7 +339,13 @@ impl<'a> Writer<'a> {
                 // It has been cut short meanwhile.
                 Ok(0) => break,
                 Ok(sent) => left = left.saturating_sub(sent),
-                Err(errno) => return Err(failed(path, errno)),
+                Err(Errno::INTR) => {}
+                Err(errno @ (Errno::NOSPC | Errno::NOMEM)) => return Err(failed(path, errno)),
+                // It cannot be read, or not so.
+                Err(_) => {
+                    return rustix::fs::unlinkat(self.root, relative(path), AtFlags::empty())
+                        .map_err(|errno| failed(path, errno));
+                }
             }
         }
         Ok(())

@@ -208,40 +208,73 @@ pub(crate) fn fork() -> io::Result<Forked<Pid>> {
     }
 }
 
-/// The stack of a child that is to become another program, in bytes.
-const STACK_BYTES: usize = 512 * 1024;
-/// What no stack grows into, in bytes.
-const GUARD_BYTES: usize = 64 * 1024;
+/// The stack of a child that is to become another program.
+#[derive(Debug)]
+pub(crate) struct Stack(*mut libc::c_void);
+
+impl Stack {
+    /// What the child needs to confine itself, and several times that, in bytes.
+    const BYTES: usize = 512 * 1024;
+    /// What no stack grows into, in bytes.
+    const GUARD_BYTES: usize = 64 * 1024;
+
+    /// An empty one, with room below it that cannot be touched.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (none, private) = (ProtFlags::empty(), MapFlags::PRIVATE);
+        let length = Self::GUARD_BYTES + Self::BYTES;
+        // SAFETY: a new mapping, which nobody else knows of.
+        let whole =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), length, none, private) };
+        let stack = Self(whole?);
+        let usable = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: a part of that mapping, which holds nothing yet.
+        unsafe { rustix::mm::mprotect(stack.0.byte_add(Self::GUARD_BYTES), Self::BYTES, usable) }?;
+        Ok(stack)
+    }
+
+    /// Where it begins: it grows downwards.
+    fn end(&self) -> *mut libc::c_void {
+        self.0.wrapping_byte_add(Self::GUARD_BYTES + Self::BYTES)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours alone. A child that ran on it has left this memory, since this process stood still
+        // until then.
+        let _ = unsafe { rustix::mm::munmap(self.0, Self::GUARD_BYTES + Self::BYTES) };
+    }
+}
 
 /// Forks a child for `become_another`, which executes a program, or ends with what that returns if it cannot. Until then the
 /// child has this process's memory, nothing is copied for it, and this process stands still.
-pub(crate) fn fork_to_become<F: FnMut() -> i32>(mut become_another: F) -> io::Result<Pid> {
+pub(crate) fn fork_to_become<F: FnMut() -> i32>(
+    stack: &Stack,
+    mut become_another: F,
+) -> io::Result<Pid> {
     extern "C" fn start<F: FnMut() -> i32>(become_another: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: the pointer is to the closure of this very type that stands still in the parent meanwhile.
+        // SAFETY: the pointer is to the closure of this very type that stands still in the parent meanwhile. A panic of it
+        // ends the child here, since nothing unwinds out of this function.
         leave(unsafe { (*become_another.cast::<F>())() })
     }
-    let length = GUARD_BYTES + STACK_BYTES;
-    let (none, private) = (ProtFlags::empty(), MapFlags::PRIVATE);
-    // SAFETY: a new mapping, which nobody else knows of.
-    let stack = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), length, none, private) }?;
-    // SAFETY: the rest of that mapping, all of it ours.
-    let forked = unsafe {
-        let lowest = stack.byte_add(GUARD_BYTES);
-        let usable = MprotectFlags::READ | MprotectFlags::WRITE;
-        rustix::mm::mprotect(lowest, STACK_BYTES, usable)?;
-        // The stack grows downwards from its end. CLONE_VFORK: this process goes on when the child has left this memory,
-        // so that the stack and the closure are used by one of both at any time.
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        let end = lowest.byte_add(STACK_BYTES);
-        libc::clone(start::<F>, end, flags, (&raw mut become_another).cast())
+    // CLONE_VFORK: this process goes on when the child has left its memory, so that one of both uses the closure, the
+    // stack and the allocator at any time.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the process has one thread and no signal handler, so that nothing else runs on this memory meanwhile; a
+    // signal that ends this process while it waits leaves the memory to the child. The stack is large enough, not in use,
+    // and outlives the child's part of this call, as the closure does.
+    let pid = unsafe {
+        libc::clone(
+            start::<F>,
+            stack.end(),
+            flags,
+            (&raw mut become_another).cast(),
+        )
     };
-    let forked = match forked {
+    match pid {
         -1 => Err(io::Error::last_os_error()),
         pid => positive_pid(pid.into()),
-    };
-    // SAFETY: the child has memory of its own by now, or is gone.
-    unsafe { rustix::mm::munmap(stack, length) }?;
-    forked
+    }
 }
 
 /// Forks with every signal held back: what comes to both, as an interrupt of the terminal does, reaches the parent as ever,

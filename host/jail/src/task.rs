@@ -47,12 +47,13 @@ pub(crate) fn become_program(
     recipe: &JailRecipe,
     program: &Path,
     streams: &Streams,
+    scratch: &[OwnedFd],
     filters: &Filters,
     channel: &Channel,
 ) -> SetupError {
     let started = (|| {
         let start = Start::new(recipe, program)?;
-        confine(recipe, streams)?;
+        confine(recipe, streams, scratch)?;
         sys::close_on_exec_from_3().step("close descriptors")?;
         filter_and_tell(filters, channel)?;
         Ok(start)
@@ -71,12 +72,13 @@ pub(crate) fn become_program(
 pub(crate) fn become_function(
     recipe: &JailRecipe,
     streams: &Streams,
+    scratch: &[OwnedFd],
     filter: &BpfProgram,
     payload: Payload,
     call: Call,
 ) -> SetupError {
     let confined = (|| {
-        confine(recipe, streams)?;
+        confine(recipe, streams, scratch)?;
         let words = [call.last_words.as_fd()];
         let kept: Vec<BorrowedFd<'_>> = call.file.iter().map(AsFd::as_fd).chain(words).collect();
         sys::close_all_but(&kept).step("close descriptors")?;
@@ -91,10 +93,10 @@ pub(crate) fn become_function(
     sys::leave(called.unwrap_or(PANICKED))
 }
 
-fn confine(recipe: &JailRecipe, streams: &Streams) -> Result<(), SetupError> {
+fn confine(recipe: &JailRecipe, streams: &Streams, scratch: &[OwnedFd]) -> Result<(), SetupError> {
     rustix::process::setsid().step("leave the session")?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("die with init")?;
-    landlock::restrict(recipe).map_err(|cause| {
+    landlock::restrict(recipe, scratch).map_err(|cause| {
         SetupError::wall(
             "bind the run by Landlock",
             std::io::Error::other(cause.to_string()),

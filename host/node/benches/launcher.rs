@@ -45,6 +45,9 @@ const LAUNCHERS: u32 = 8;
 fn main() {
     let mut words = std::env::args().skip(1);
     let program = words.next();
+    if program.as_deref() == Some("--bench") {
+        return println!("`cargo xtask bench --only launcher` asks it");
+    }
     if let (Some(program), Some(COMPILE)) = (&program, words.next().as_deref()) {
         let artifact = host_wasm::compile_here(&std::fs::read(program).unwrap());
         return std::io::stdout()

@@ -51,7 +51,7 @@ pub enum Attempt {
 impl Attempt {
     /// The look-up of what a program gave for a name.
     pub(crate) fn lookup(name: &str) -> Self {
-        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._:".contains(letter);
         let is_name = name.len() <= NAME_BYTES_MAX && name.chars().all(is_letter);
         Self::Lookup {
             name: if is_name { name } else { "" }.to_owned(),
@@ -188,6 +188,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(name("db-1.example.com"), "db-1.example.com");
+        assert_eq!(name("fd00::1"), "fd00::1");
         for odd in ["a b", "\u{1b}[2J", "é", &"a".repeat(101)] {
             assert_eq!(name(odd), "", "{odd}");
         }

@@ -280,6 +280,79 @@ fn another_mount_of_hosts_own_place_is_no_way_into_it() {
     assert_eq!(run(&allow("fs.read", &above)).exits(0).text(), "plain\n");
 }
 
+/// The rule for the run's own directories was made by their paths, and fell to the machine's that were granted there.
+#[test]
+fn a_grant_in_the_place_of_scratch_is_not_opened_like_it() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let script = "for d in /var /dev/shm; do mount -t tmpfs none $d; chmod 755 $d; done; mkdir /var/tmp; \
+        for d in /var /var/tmp /dev/shm; do mkfifo -m 666 $d/pipe; done; \
+        if test -n \"$PIPELESS\"; then rm /var/tmp/pipe /dev/shm/pipe; echo > /var/tmp/file; echo > /dev/shm/file; fi; exec \"$@\"";
+    let module = lab.python(
+        r#"import errno, os
+for place in ("/var", "/var/tmp", "/tmp", "/dev/shm"):
+    for name in ("pipe", "file", "new"):
+        try:
+            flags = os.O_WRONLY | os.O_NONBLOCK | (os.O_CREAT if name == "new" else 0)
+            os.close(os.open(f"{place}/{name}", flags))
+            print(place, name, "opened")
+        except OSError as error:
+            print(place, name, errno.errorcode[error.errno])
+"#,
+    );
+    let run = |grant: &str, pipeless: &str| {
+        let grant = allow("fs.read", grant);
+        let host = among_own_mounts(&lab, script, &["run", &module, "--allow", &grant]);
+        host.env("PIPELESS", pipeless).run()
+    };
+    for place in ["/var/tmp", "/dev/shm"] {
+        run(place, "").exits(3).says(&["a named pipe"]);
+        let said = run(place, "yes").exits(0).text();
+        for name in ["file", "new"] {
+            assert!(!said.contains(&format!("{place} {name} opened")), "{said}");
+        }
+        // Its own directories stay its own.
+        assert!(said.contains("/tmp new opened"), "{said}");
+    }
+    let said = run("/var", "").exits(0).text();
+    for place in ["/var", "/var/tmp"] {
+        assert!(said.contains(&format!("{place} pipe EACCES")), "{said}");
+        assert!(!said.contains(&format!("{place} new opened")), "{said}");
+    }
+    assert!(said.contains("/dev/shm new opened"), "{said}");
+}
+
+/// Where the owner of a grant cannot be had, the run is a stranger there, and is never let write as one.
+#[test]
+fn a_file_system_without_id_maps_is_read_as_a_stranger_and_written_by_nobody() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let granted = lab.directory("granted");
+    mode(lab.root().to_str().unwrap(), 0o755);
+    // No kernel maps ids on a ramfs.
+    let script = format!(
+        "mount -t ramfs none {granted}; echo open > {granted}/open; echo shut > {granted}/shut; \
+         chmod 755 {granted}; chmod 644 {granted}/open; chmod 600 {granted}/shut; exec \"$@\""
+    );
+    let module = lab.shell(&format!("cat {granted}/open {granted}/shut"));
+    let (read, write) = (allow("fs.read", &granted), allow("fs.write", &granted));
+    let ran = among_own_mounts(&lab, &script, &["run", &module, "--allow", &read]).run();
+    let ran = ran.exits(1).says(&[
+        "Permission denied",
+        "idmap",
+        "with the rights of a stranger",
+    ]);
+    assert_eq!(ran.text(), "open\n");
+    among_own_mounts(&lab, &script, &["run", &module, "--allow", &write])
+        .run()
+        .exits(3)
+        .says(&["no id-mapped mounts"]);
+}
+
 /// A directory of `system_paths` was no grant, so nothing kept a task from the sockets in it.
 #[test]
 fn a_socket_below_a_system_path_is_not_reached() {

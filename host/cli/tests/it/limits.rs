@@ -55,6 +55,16 @@ fn timeout_is_another_name_for_the_wall_limit() {
         .says(&["stopped by limit `wall` (200ms)"]);
 }
 
+/// Makes this the default of a limit.
+fn set_default(lab: &Lab, limit: &str, value: &str) {
+    let text = format!("[limits]\n{limit} = \"{value}\"\n");
+    lab.write("home/config/config.toml", text);
+    for directory in ["home", "home/config"] {
+        let path = lab.path(directory);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+}
+
 /// The record of a run that burns CPU time and is stopped at `cpu` of it. Root asks for the limit; for an ordinary user
 /// it is the default of the settings, since one that nothing counts exactly cannot be asked for.
 fn burnt(lab: &Lab, module: &str, cpu: &str) -> Value {
@@ -63,14 +73,7 @@ fn burnt(lab: &Lab, module: &str, cpu: &str) -> Value {
     if is_root() {
         arguments.extend(["--limit", &limit]);
     } else {
-        lab.write(
-            "home/config/config.toml",
-            format!("[limits]\ncpu = \"{cpu}\"\n"),
-        );
-        for directory in ["home", "home/config"] {
-            let path = lab.path(directory);
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-        }
+        set_default(lab, "cpu", cpu);
     }
     let record = lab.run(&arguments).exits(1).record();
     assert_eq!(record["outcome"]["limit"], "cpu", "{record}");
@@ -129,6 +132,55 @@ fn cpu_time_of_children_that_have_ended_counts_too() {
     let module =
         lab.shell("while :; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; done");
     burnt(&lab, &module, "500ms");
+}
+
+#[test]
+fn a_share_of_the_processors_is_of_all_processes() {
+    let lab = Lab::new();
+    let module = lab.shell("busy() { while :; do :; done; }; busy & busy & busy & wait");
+    let run = ["run", &module, "--limit", "share=20%", "--limit", "wall=2s"];
+    if !is_root() {
+        lab.run(&run).exits(7).says(&["`share`"]).hints("default");
+        return;
+    }
+    let record = lab
+        .run(&[&["--output", "json"][..], &run].concat())
+        .exits(1)
+        .record();
+    assert_eq!(record["outcome"]["limit"], "wall");
+    assert_eq!(record["walls"]["share"], "control group");
+    let used = record["usage"]["cpu_ms"].as_f64().unwrap();
+    let most = record["runtime"].as_f64().unwrap() * 1_000.0 / 5.0;
+    // A processor may use what it was lent of the last period.
+    assert!(
+        (100.0..most + 100.0).contains(&used),
+        "{used} ms were used, of {most}"
+    );
+}
+
+#[test]
+fn a_default_share_falls_back_and_says_so() {
+    let lab = Lab::new();
+    set_default(&lab, "share", "30%");
+    let record = lab.record(&[&lab.shell("true")]);
+    let held = if is_root() {
+        "control group"
+    } else {
+        "not bounded, for want of a control group"
+    };
+    assert_eq!(record["walls"]["share"], held);
+}
+
+/// What init maps to start the program counted against the least memory that a run may have.
+#[test]
+fn the_least_memory_starts_a_shell_of_an_ordinary_user() {
+    if is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    set_default(&lab, "memory", "1MiB");
+    let module = lab.shell("echo ran");
+    assert_eq!(lab.run(&["run", &module]).exits(0).text(), "ran\n");
 }
 
 const EATER: &str = "

@@ -26,6 +26,7 @@ pub use request::{Ceilings, LimitRequests};
 pub struct Limits {
     wall: Limit,
     cpu: Limit,
+    share: Limit,
     memory: Limit,
     processes: Limit,
     output: Limit,
@@ -128,6 +129,17 @@ impl Limits {
         Span::from_ms(self.cpu.value)
     }
 
+    /// Processors at one time, in hundredths of one; nothing where it may use all that there are.
+    #[must_use]
+    pub const fn share(&self) -> Option<u64> {
+        let percent = self.share.value;
+        if LimitName::bounds_share(percent) {
+            Some(percent)
+        } else {
+            None
+        }
+    }
+
     /// Memory of all processes.
     #[must_use]
     pub const fn memory(&self) -> ByteSize {
@@ -180,6 +192,7 @@ impl Limits {
         match name {
             LimitName::Wall => self.wall,
             LimitName::Cpu => self.cpu,
+            LimitName::Share => self.share,
             LimitName::Memory => self.memory,
             LimitName::Processes => self.processes,
             LimitName::Output => self.output,
@@ -195,6 +208,7 @@ impl Limits {
         match name {
             LimitName::Wall => &mut self.wall,
             LimitName::Cpu => &mut self.cpu,
+            LimitName::Share => &mut self.share,
             LimitName::Memory => &mut self.memory,
             LimitName::Processes => &mut self.processes,
             LimitName::Output => &mut self.output,
@@ -217,6 +231,7 @@ impl Default for Limits {
         Self {
             wall: of(LimitName::Wall),
             cpu: of(LimitName::Cpu),
+            share: of(LimitName::Share),
             memory: of(LimitName::Memory),
             processes: of(LimitName::Processes),
             output: of(LimitName::Output),
@@ -246,7 +261,7 @@ impl Serialize for Limits {
 pub enum LimitError {
     /// There is no such limit.
     #[error(
-        "`{}` is not a limit: use wall, cpu, memory, processes, output, scratch, inodes, files, input or calls",
+        "`{}` is not a limit: use wall, cpu, share, memory, processes, output, scratch, inodes, files, input or calls",
         crate::Shown(.name)
     )]
     Name {
@@ -272,6 +287,17 @@ pub enum LimitError {
     /// The value is not a number.
     #[error("limit `{limit}`: `{}` is not a whole number", crate::Shown(.text))]
     Count {
+        /// The limit.
+        limit: LimitName,
+        /// What was given.
+        text: String,
+    },
+    /// The value is not a share.
+    #[error(
+        "limit `{limit}`: `{}` is no share of processors, such as 50%, 200% or all",
+        crate::Shown(.text)
+    )]
+    Percent {
         /// The limit.
         limit: LimitName,
         /// What was given.

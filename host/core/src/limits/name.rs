@@ -17,6 +17,8 @@ pub enum LimitName {
     Wall,
     /// Processor time of all its processes.
     Cpu,
+    /// Processors at one time.
+    Share,
     /// Memory of all its processes.
     Memory,
     /// Processes and threads at one time.
@@ -44,13 +46,22 @@ pub enum LimitUnit {
     Size,
     /// A plain number.
     Count,
+    /// Hundredths of one processor, written as `50%`, or `all` for as much as the machine has.
+    Percent,
 }
+
+/// The largest share that is a bound, in percent: 10,000 processors.
+const PERCENT_MAX: u64 = 1_000_000;
+/// The value of a share that bounds nothing, and how it is written.
+const ALL_PROCESSORS: u64 = u64::MAX;
+const ALL_WORD: &str = "all";
 
 impl LimitName {
     /// Every limit, in the order in which people are shown them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Wall,
         Self::Cpu,
+        Self::Share,
         Self::Memory,
         Self::Processes,
         Self::Output,
@@ -67,6 +78,7 @@ impl LimitName {
         match self {
             Self::Wall => "wall",
             Self::Cpu => "cpu",
+            Self::Share => "share",
             Self::Memory => "memory",
             Self::Processes => "processes",
             Self::Output => "output",
@@ -78,6 +90,11 @@ impl LimitName {
         }
     }
 
+    /// Whether this value of a share bounds anything.
+    pub(super) const fn bounds_share(value: u64) -> bool {
+        value != ALL_PROCESSORS
+    }
+
     /// What it is measured in.
     #[must_use]
     pub const fn unit(self) -> LimitUnit {
@@ -85,6 +102,7 @@ impl LimitName {
             Self::Wall | Self::Cpu => LimitUnit::Span,
             Self::Memory | Self::Output | Self::Scratch | Self::Input => LimitUnit::Size,
             Self::Processes | Self::Inodes | Self::Files | Self::Calls => LimitUnit::Count,
+            Self::Share => LimitUnit::Percent,
         }
     }
 
@@ -110,6 +128,10 @@ impl LimitName {
                 limit: self,
                 text: text.into(),
             })?,
+            LimitUnit::Percent => read_percent(text).ok_or_else(|| LimitError::Percent {
+                limit: self,
+                text: text.into(),
+            })?,
         };
         if value == 0 {
             Err(LimitError::Zero { limit: self })
@@ -130,6 +152,8 @@ impl LimitName {
             Self::Files => 64,
             Self::Inodes => 16,
             Self::Memory => ByteSize::mib(1).bytes(),
+            // With less a run would hold locks of the kernel's for seconds while it waits for its turn.
+            Self::Share => 5,
             _ => 1,
         }
     }
@@ -140,6 +164,8 @@ impl LimitName {
             LimitUnit::Span => Span::from_ms(value).to_string(),
             LimitUnit::Size => ByteSize::from_bytes(value).to_string(),
             LimitUnit::Count => value.to_string(),
+            LimitUnit::Percent if value == ALL_PROCESSORS => ALL_WORD.to_owned(),
+            LimitUnit::Percent => format!("{value}%"),
         }
     }
 
@@ -148,6 +174,7 @@ impl LimitName {
         match self {
             Self::Wall => Span::from_secs(600).ms(),
             Self::Cpu => Span::from_secs(300).ms(),
+            Self::Share => ALL_PROCESSORS,
             Self::Memory => ByteSize::mib(512).bytes(),
             Self::Processes => 256,
             Self::Output => ByteSize::mib(8).bytes(),
@@ -178,6 +205,14 @@ impl fmt::Display for LimitName {
 }
 
 serde_as_text!(LimitName);
+
+fn read_percent(text: &str) -> Option<u64> {
+    if text == ALL_WORD {
+        return Some(ALL_PROCESSORS);
+    }
+    // More than that many processors is no bound that a kernel takes.
+    read_count(text.strip_suffix('%')?).filter(|percent| *percent <= PERCENT_MAX)
+}
 
 fn read_count(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -15,7 +15,7 @@ fn the_defaults_are_those_of_the_design() {
     let limits = serde_json::to_string(&Limits::default()).unwrap();
     assert_eq!(
         limits,
-        r#"{"wall":"10m","cpu":"5m","memory":"512MiB","processes":"256","output":"8MiB","scratch":"256MiB","inodes":"65536","files":"1024","input":"1MiB","calls":"1000"}"#
+        r#"{"wall":"10m","cpu":"5m","share":"all","memory":"512MiB","processes":"256","output":"8MiB","scratch":"256MiB","inodes":"65536","files":"1024","input":"1MiB","calls":"1000"}"#
     );
     assert!(
         LimitName::ALL
@@ -26,7 +26,9 @@ fn the_defaults_are_those_of_the_design() {
 
 #[test]
 fn every_limit_keeps_its_own_value() {
-    let texts = ["1s", "2s", "3MiB", "4", "5B", "6B", "70", "80", "9B", "10"];
+    let texts = [
+        "1s", "2s", "110%", "3MiB", "4", "5B", "6B", "70", "80", "9B", "10",
+    ];
     let mut asked = LimitRequests::default();
     for (name, text) in LimitName::ALL.iter().zip(texts) {
         asked.set(name.as_str(), text).unwrap();
@@ -52,6 +54,10 @@ fn every_limit_keeps_its_own_value() {
         (ByteSize::mib(3), 5)
     );
     assert_eq!((limits.scratch().bytes(), limits.input().bytes()), (6, 9));
+    assert_eq!(
+        (limits.share(), Limits::default().share()),
+        (Some(110), None)
+    );
     assert_eq!(
         (
             limits.processes(),
@@ -114,7 +120,7 @@ fn values_that_are_no_limits_are_refused() {
         (
             "time",
             "1s",
-            "`time` is not a limit: use wall, cpu, memory, processes, output, scratch, inodes, files, input or calls",
+            "`time` is not a limit: use wall, cpu, share, memory, processes, output, scratch, inodes, files, input or calls",
         ),
         (
             "wall",
@@ -147,6 +153,22 @@ fn values_that_are_no_limits_are_refused() {
             "limit `files`: `18446744073709551616` is not a whole number",
         ),
         ("calls", "0", "limit `calls` cannot be zero"),
+        ("share", "0%", "limit `share` cannot be zero"),
+        (
+            "share",
+            "4%",
+            "limit `share`: 4% is too little for any run, which takes 5%",
+        ),
+        (
+            "share",
+            "50",
+            "limit `share`: `50` is no share of processors, such as 50%, 200% or all",
+        ),
+        (
+            "share",
+            "1000001%",
+            "limit `share`: `1000001%` is no share of processors, such as 50%, 200% or all",
+        ),
         (
             "files",
             "63",

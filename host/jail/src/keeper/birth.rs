@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::refused::Refusals;
 use super::{Given, Guess, Run, now};
-use crate::cgroup::{Controller, Hierarchies, RunGroups};
+use crate::cgroup::{Bounds, Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
 use crate::init::{Filters, Init};
 use crate::landlock;
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
             streams::write_all(mark, &line).step("note the control groups")?;
         }
         let groups = hierarchies
-            .make(&recipe.run, recipe.group_memory_bytes(), recipe.processes())
+            .make(&recipe.run, bounds(recipe))
             .step("make control groups")?;
         match give_birth(recipe, base, given, &groups, &filters, has_network) {
             Ok(Born {
@@ -173,6 +173,7 @@ fn give_birth(
         has_network,
         groups: groups.to_join().step("open the control groups")?,
         tree,
+        scratch: Vec::new(),
         payload: given.payload,
         file: given.inlets.file,
         last_words: words_end,
@@ -224,6 +225,14 @@ fn end_at_once(init: &Cloned) {
     let _ = rustix::process::waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
 }
 
+fn bounds(recipe: &JailRecipe) -> Bounds {
+    Bounds {
+        memory_bytes: recipe.group_memory_bytes(),
+        processes: recipe.processes(),
+        share: recipe.limits.share(),
+    }
+}
+
 /// A limit without a control group falls back only if nobody asked for it: what is then looked at from time to time can
 /// be got round by a program that means to.
 ///
@@ -247,6 +256,12 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
             ),
         );
     }
+    let share = recipe.limits.share().is_some() && recipe.limits.asked(LimitName::Share);
+    if share && !groups.binds(Controller::Share) {
+        let missing = io::Error::other("no control group can be made here that bounds it");
+        return Err(SetupError::wall("impose the limit `share`", missing)
+            .hinting("run as root, or leave the limit to its default"));
+    }
     Ok(Fallbacks {
         memory,
         processes: !groups.binds(Controller::Pids),
@@ -259,7 +274,7 @@ fn surface(recipe: &JailRecipe) -> Surface {
     let opened = recipe.openings.iter().map(|opening| &opening.path);
     let in_scratch = opened
         .chain(recipe.configured())
-        .any(|path| mounts::in_scratch(path).is_some());
+        .any(|path| mounts::is_of_scratch(path));
     if recipe.is_function() {
         Surface::Function
     } else if !in_scratch && landlock::closes_sockets() {
@@ -316,6 +331,11 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
     } else {
         "RLIMIT_NPROC of the namespace"
     };
+    let share = match (recipe.limits.share(), groups.binds(Controller::Share)) {
+        (None, _) => None,
+        (Some(_), true) => Some("control group"),
+        (Some(_), false) => Some("not bounded, for want of a control group"),
+    };
     let cpu = match (recipe.is_function(), groups.counts_cpu()) {
         (_, true) => "control group",
         (false, false) => CPU_LOOKED_AT,
@@ -334,8 +354,10 @@ fn walls(recipe: &JailRecipe, groups: &RunGroups) -> Vec<(String, String)> {
         ("processes", processes.to_owned()),
         ("cpu", cpu.to_owned()),
     ]
+    .into_iter()
+    .chain(share.map(|held| ("share", held.to_owned())))
     .map(|(wall, held)| (wall.to_owned(), held))
-    .into()
+    .collect()
 }
 
 /// A sealed file that reads as `bytes` and can be read again from the start.

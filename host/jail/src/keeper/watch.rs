@@ -178,6 +178,9 @@ impl<'a> Run<'a> {
 
     /// The task has ended by itself: what is left of the run dies now, and has so long to do it.
     fn ended(&mut self, ending: Ending) {
+        if self.recipe.limits.share().is_some() {
+            self.groups.lift_share();
+        }
         self.end(ending);
         self.killed.get_or_insert_with(now);
     }

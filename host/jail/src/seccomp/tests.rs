@@ -247,3 +247,90 @@ fn a_function_starts_threads_and_nothing_else() {
         assert_eq!(verdict(&code, number, &[]), "EPERM", "call {number}");
     }
 }
+
+/// Verdicts drawn by lot: a random one of the simple ones, or a check of up to `arms` arms.
+fn drawn(random: &mut impl FnMut(u32) -> u32, arms: u32) -> Verdict {
+    let simple = |random: &mut dyn FnMut(u32) -> u32| match random(4) {
+        0 => Verdict::Allow,
+        1 => Verdict::Watched,
+        2 => Verdict::Absent,
+        _ => Verdict::Errno(i32::try_from(1 + random(3)).unwrap()),
+    };
+    if random(3) > 0 {
+        return simple(random);
+    }
+    let arms: Vec<Arm> = (0..=random(arms))
+        .map(|_| {
+            let tests: Vec<Test> = (0..=random(3))
+                .map(|_| Test {
+                    argument: u8::try_from(random(6)).unwrap(),
+                    mask: random(8),
+                    value: random(8),
+                    holds_if_equal: random(2) == 0,
+                })
+                .collect();
+            Arm {
+                tests: Box::leak(tests.into_boxed_slice()),
+                then: simple(random),
+            }
+        })
+        .collect();
+    Verdict::Check(
+        Box::leak(arms.into_boxed_slice()),
+        Box::leak(Box::new(simple(random))),
+    )
+}
+
+/// Jumps that reach too far, and ends that are too far to be shared, are in none of the real programs.
+#[test]
+fn programs_of_any_length_say_what_their_lists_say() {
+    let mut state = 0x2545_f491_u32;
+    let mut random = |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state % below
+    };
+    let mut plain_jumps = 0;
+    for round in 0..60 {
+        let numbers: Vec<u32> = (0..10 + 8 * round).filter(|_| random(4) > 0).collect();
+        let drawn = numbers
+            .into_iter()
+            .map(|number| (number, drawn(&mut random, 12)));
+        let listed: Vec<(u32, Verdict)> = drawn.collect();
+        let code = compile(listed.clone(), Telling::Nobody);
+        for (place, step) in code.iter().enumerate() {
+            let left = code.len() - place - 1;
+            let reach = match step.code {
+                JUMP => step.k as usize,
+                JUMP_IF_EQUAL | JUMP_IF_AT_LEAST => usize::from(step.jt.max(step.jf)),
+                _ => continue,
+            };
+            assert!(reach < left, "a jump out of the program");
+            plain_jumps += usize::from(step.code == JUMP);
+        }
+        for _ in 0..200 {
+            let number = random(10 + 8 * round);
+            let arguments: [u64; 6] = std::array::from_fn(|_| random(8).into());
+            let found = listed.iter().find(|(known, _)| *known == number);
+            let verdict = found.map_or(Verdict::Errno(libc::EPERM), |(_, verdict)| *verdict);
+            let expected = match decided(verdict, &arguments) {
+                Verdict::Allow | Verdict::Watched => RETURN_ALLOW,
+                Verdict::Errno(errno) => RETURN_ERRNO | errno.unsigned_abs(),
+                Verdict::Absent => RETURN_ERRNO | libc::ENOSYS.unsigned_abs(),
+                Verdict::Check(..) => unreachable!(),
+            };
+            let call = Call {
+                architecture: ARCHITECTURE,
+                number,
+                arguments,
+            };
+            assert_eq!(
+                interpret(&code, &call),
+                expected,
+                "round {round}, call {number}"
+            );
+        }
+    }
+    assert!(plain_jumps > 0, "no program was long enough");
+}

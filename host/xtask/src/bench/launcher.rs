@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -69,20 +69,21 @@ fn ways(arena: &Arena<'_>) -> Result<Vec<Way>> {
         Way {
             name: "true, fork and exec",
             role: None,
-            orders: same(&format!("exec {NOTHING}")),
+            orders: same(&exec(&program(NOTHING))?),
         },
         Way {
             name: "bwrap .. true",
             role: None,
-            orders: same(&format!("exec {}", shown(&bwrap))),
+            orders: same(&exec(&bwrap)?),
         },
     ];
     if arena.is_ours() {
         let mut orders = Vec::new();
         for number in 0..AT_ONCE {
             let bundle = arena.path(&format!("runc-{number}"));
-            let command = runc::command(&bundle, &[NOTHING], &format!("bench-{number}"))?;
-            orders.push(format!("exec {}", shown(&command)));
+            // One that a bench left behind has the name of no other.
+            let name = format!("bench-{}-{number}", std::process::id());
+            orders.push(exec(&runc::command(&bundle, &[NOTHING], &name)?)?);
         }
         ways.push(Way {
             name: "runc run .. true",
@@ -102,6 +103,16 @@ fn ways(arena: &Arena<'_>) -> Result<Vec<Way>> {
         });
     }
     Ok(ways)
+}
+
+/// The order to run a command, whose words are told by the spaces between them.
+fn exec(command: &Command) -> Result<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<&str> = words
+        .map(|word| word.to_str().filter(|word| !word.contains(' ')))
+        .collect::<Option<_>>()
+        .with_context(|| format!("`{}` has a space in a word", shown(command)))?;
+    Ok(format!("exec {}", words.join(" ")))
 }
 
 fn one_by_one(who: &str, arena: &Arena<'_>, ways: &[Way], rounds: u32) -> Result<Vec<Vec<String>>> {

@@ -17,7 +17,9 @@ use crate::workspace::{Workspace, empty_directory};
 const TESTS: &str = include_str!("tests.sh");
 
 /// The tests that concern the jail, by the files that they are in.
-const SUBJECTS: &[&str] = &["attacks", "grants", "limits", "orphans", "places", "walls"];
+const SUBJECTS: &[&str] = &[
+    "attacks", "escapes", "grants", "limits", "orphans", "places", "walls",
+];
 
 /// Tests that are of no use here unless a filter is their whole name: an emulated machine takes longer than the time that
 /// they give a run, or minutes for the many tries that they make of a race.

@@ -89,7 +89,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Grants")]
     pub(crate) allow_asked: bool,
 
-    /// Limit the run: wall, cpu, memory, processes, output, scratch, inodes, files, input, calls
+    /// Limit the run: wall, cpu, share, memory, processes, output, scratch, inodes, files, input, calls
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Grants")]
     pub(crate) limit: Vec<String>,
 

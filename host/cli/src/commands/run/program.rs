@@ -90,7 +90,7 @@ struct ProgramArgs {
     #[arg(long, value_name = "CAP", help_heading = "Grants")]
     allow: Vec<String>,
 
-    /// Limit the run: wall, cpu, memory, output, files
+    /// Limit the run: wall, cpu, share, memory, output, files
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Grants")]
     limit: Vec<String>,
 
@@ -194,13 +194,8 @@ fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followe
         return summary::record(context.printer, &finished.record);
     }
     // Whoever has had enough of its output wants to hear nothing of how it ended.
-    if followed.interrupted == Some(SIGPIPE) {
+    if ended_by_itself(finished) || followed.interrupted == Some(SIGPIPE) {
         return;
-    }
-    match finished.record.outcome {
-        Outcome::Exited { code: 0 } => return,
-        Outcome::Exited { .. } => return summary::tried(context.printer, &finished.record),
-        _ => {}
     }
     if !followed.ended_line {
         context.printer.note("");
@@ -212,6 +207,10 @@ fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followe
         noop: false,
     };
     summary::failure(context, &told, finished, run);
+}
+
+fn ended_by_itself(finished: &Finished) -> bool {
+    matches!(finished.record.outcome, Outcome::Exited { .. })
 }
 
 /// How `host` ends: as the program did.

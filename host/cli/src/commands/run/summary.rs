@@ -19,6 +19,8 @@ use crate::wording::{shown, size};
 
 /// How many things are told that a run tried and had no grant for.
 const TRIED_MAX: usize = 5;
+/// What the record says under `walls` of grants whose owner the run could not be.
+const IDMAP: &str = "idmap";
 /// How many lines of an error message are repeated.
 const MESSAGE_LINES_MAX: usize = 20;
 
@@ -178,7 +180,7 @@ fn limit_text(limits: &Limits, limit: LimitName) -> String {
     match limit.unit() {
         LimitUnit::Size if value.is_multiple_of(1024) => size(value),
         LimitUnit::Size => format!("{value} B"),
-        LimitUnit::Span | LimitUnit::Count => limits.text(limit),
+        LimitUnit::Span | LimitUnit::Count | LimitUnit::Percent => limits.text(limit),
     }
 }
 
@@ -327,13 +329,21 @@ fn hint(
                 printer.hint(&format!("it ran without what it may ask for: {flags}"));
             }
             tried(printer, &finished.record);
+            as_a_stranger(printer, &finished.record);
         }
         _ => {}
     }
 }
 
+/// Grants that were opened, and in which the run could read only what everybody may; it may be why it failed.
+fn as_a_stranger(printer: Printer, record: &Record<ResultValue>) {
+    if let Some(note) = record.walls.get(IDMAP) {
+        printer.note(&format!("note: {IDMAP}: {}", Shown(note)));
+    }
+}
+
 /// What a run tried that it had no grant for, as far as the kernel told; it may be why it failed.
-pub(super) fn tried(printer: Printer, record: &Record<ResultValue>) {
+fn tried(printer: Printer, record: &Record<ResultValue>) {
     let tried = record
         .denials
         .iter()

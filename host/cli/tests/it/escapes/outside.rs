@@ -227,6 +227,20 @@ fn a_run_that_lacks_a_wall_is_refused() {
     }
 }
 
+/// Root's keeper makes it before it knows for what, and not with the other namespaces.
+#[test]
+fn root_without_a_network_for_the_run_runs_nothing() {
+    if !is_root() {
+        return;
+    }
+    let lab = Lab::new();
+    let module = lab.shell("echo ran");
+    let script = "exec unshare --user --map-root-user sh -c 'set -e; echo 0 > /proc/sys/user/max_net_namespaces; exec \"$@\"' sh \"$@\"";
+    let ran = Host::by_shell(&lab, script, &["run", &module]).run();
+    let ran = ran.exits(7).says(&["make a network namespace"]);
+    assert_eq!(ran.text(), "");
+}
+
 /// What was not there when a run began was left out of what it hides (sandbox-runtime skipped such paths).
 #[test]
 fn what_host_writes_to_its_own_places_during_a_run_stays_hidden() {
