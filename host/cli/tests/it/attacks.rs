@@ -326,7 +326,7 @@ for place in ("/var", "/var/tmp", "/tmp", "/dev/shm"):
 
 /// Where the owner of a grant cannot be had, the run is a stranger there, and is never let write as one.
 #[test]
-fn a_file_system_without_id_maps_is_read_as_a_stranger_and_written_by_nobody() {
+fn without_id_maps_a_run_is_a_stranger() {
     if !is_root() {
         return;
     }

@@ -173,7 +173,7 @@ fn a_default_share_falls_back_and_says_so() {
 
 /// What init maps to start the program counted against the least memory that a run may have.
 #[test]
-fn the_least_memory_starts_a_shell_of_an_ordinary_user() {
+fn the_least_memory_starts_a_shell() {
     if is_root() {
         return;
     }

@@ -66,6 +66,43 @@ const NO_SET_ID_1: Verdict =
     Verdict::Check(&[no_set_id(&[has_any(1, SET_ID_BITS)])], &Verdict::Allow);
 const NO_SET_ID_2: Verdict =
     Verdict::Check(&[no_set_id(&[has_any(2, SET_ID_BITS)])], &Verdict::Allow);
+/// The bits of a mode that say what kind of file it is, and the two kinds that are devices.
+const KIND_BITS: u32 = 0o170_000;
+const CHARACTER_DEVICE: u32 = 0o020_000;
+const BLOCK_DEVICE: u32 = 0o060_000;
+
+const fn is_kind(argument: u8, kind: u32) -> Test {
+    Test {
+        argument,
+        mask: KIND_BITS,
+        value: kind,
+        holds_if_equal: true,
+    }
+}
+
+const fn no_device(tests: &'static [Test; 1]) -> Arm {
+    Arm { tests, then: EPERM }
+}
+
+/// Nor a device. To make one takes a capability, but for whiteouts, which hide files of others where a directory is the upper
+/// one of an overlay, and which Landlock takes for plain files on some kernels (6.1.192 of Debian).
+#[cfg(target_arch = "x86_64")]
+const MKNOD: Verdict = Verdict::Check(
+    &[
+        no_set_id(&[has_any(1, SET_ID_BITS)]),
+        no_device(&[is_kind(1, CHARACTER_DEVICE)]),
+        no_device(&[is_kind(1, BLOCK_DEVICE)]),
+    ],
+    &Verdict::Allow,
+);
+const MKNODAT: Verdict = Verdict::Check(
+    &[
+        no_set_id(&[has_any(2, SET_ID_BITS)]),
+        no_device(&[is_kind(2, CHARACTER_DEVICE)]),
+        no_device(&[is_kind(2, BLOCK_DEVICE)]),
+    ],
+    &Verdict::Allow,
+);
 const OPENAT: Verdict = Verdict::Check(
     &[Arm {
         tests: &[has_any(2, CREATES_BITS), has_any(3, SET_ID_BITS)],
@@ -244,7 +281,7 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         (libc::SYS_fchmodat, NO_SET_ID_2),
         (SYS_FCHMODAT2, NO_SET_ID_2),
         (libc::SYS_mkdirat, NO_SET_ID_2),
-        (libc::SYS_mknodat, NO_SET_ID_2),
+        (libc::SYS_mknodat, MKNODAT),
         (libc::SYS_ioctl, IOCTL),
         (libc::SYS_fcntl, FCNTL),
         (libc::SYS_renameat2, RENAME),
@@ -319,7 +356,7 @@ const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[
     (libc::SYS_inotify_init, ENOSYS),
     (libc::SYS_chmod, NO_SET_ID_1),
     (libc::SYS_mkdir, NO_SET_ID_1),
-    (libc::SYS_mknod, NO_SET_ID_1),
+    (libc::SYS_mknod, MKNOD),
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const CHECKED_HERE: &[(libc::c_long, Verdict)] = &[];

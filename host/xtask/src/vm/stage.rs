@@ -25,6 +25,7 @@ const SUBJECTS: &[&str] = &[
 /// they give a run, or minutes for the many tries that they make of a race.
 const LEFT_OUT: &[&str] = &[
     "attacks::a_task_sets_no_limit_of_init",
+    "escapes::bombs::memory_that_is_hoarded_anywhere_ends_the_run_at_its_limit",
     "limits::a_run_ends_with_its_time_and_what_it_said_is_kept",
     "orphans::a_journal_that_is_busy_takes_no_time_from_the_run",
     "orphans::an_interrupt_at_any_moment_loses_no_run",

@@ -154,7 +154,7 @@ CHANGES = {
     "empty_by_opening": lambda name: opened(name, os.O_RDONLY | os.O_TRUNC),
     "truncate": lambda name: os.truncate(name, 1),
     "open_again_to_write": lambda name: opened(f"/proc/self/fd/{opened(name)}", os.O_RDWR),
-    "open_its_place_to_write": lambda name: opened(f"/dev/fd/{opened(name, os.O_PATH)}", os.O_WRONLY),
+    "open_its_place_to_write": lambda name: opened(f"/proc/self/fd/{opened(name, os.O_PATH)}", os.O_WRONLY),
     "map": mapped,
     "chmod": lambda name: os.chmod(name, 0o600),
     "fchmod": lambda name: os.fchmod(opened(name), 0o600),

@@ -42,6 +42,13 @@ for name, place in {
     takes(name, place)
 
 
+def first_byte(place):
+    """Of what is covered by the null device there is none."""
+    read = open(place, "rb").read(1)
+    if not read:
+        raise OSError(errno.ENODATA, place)
+
+
 def shows(name, act):
     ATTEMPTS["see_" + name] = lambda: (act(), None)[1]
 
@@ -51,7 +58,7 @@ for part in ["environ", "cmdline", "maps", "mem", "auxv", "stack", "syscall", "p
 for part in ["root", "cwd", "exe", "ns/net", "ns/user", "fd/0", "fd/3"]:
     shows(part.replace("/", "_") + "_of_init", lambda part=part: os.readlink(f"/proc/1/{part}"))
 for name in ["kcore", "kpagecount", "kpageflags", "kpagecgroup", "vmcore"]:
-    shows(name, lambda name=name: open("/proc/" + name, "rb").read(1)[0])
+    shows(name, lambda name=name: first_byte("/proc/" + name))
 
 
 

@@ -52,7 +52,7 @@ fn no_memory_or_device_of_the_machine_is_there() {
         "see_kcore see_kpagecount see_kpageflags see_kpagecgroup see_vmcore see_dev_mem see_dev_kmsg see_dev_port \
          see_dev_console see_dev_tty see_dev_ptmx see_dev_fuse see_dev_kvm see_dev_net_tun see_dev_vda \
          see_dev_loop-control see_dev_userfaultfd see_dev_vsock see_dev_vhost-vsock",
-        "ENOENT|EACCES|EPERM",
+        "ENOENT|EACCES|EPERM|ENODATA",
     );
 }
 
