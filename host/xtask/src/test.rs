@@ -13,6 +13,7 @@ use crate::guests;
 use crate::machine::{self, is_root, now, program, run};
 use crate::packages::{self, Tool};
 use crate::table;
+use crate::vm::{self, VmArguments};
 use crate::workspace::Workspace;
 
 /// What the tests start, each in the package that brings it.
@@ -27,6 +28,9 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+/// The tests that an emulated machine is through with in two minutes; `cargo xtask vm` has more of them.
+const ON_ANOTHER_KERNEL: &[&str] = &["walls::", "escapes::files::"];
+
 /// The cargo-deny that is installed when there is none.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
@@ -36,7 +40,7 @@ const GUESTS_VARIABLE: &str = "HOST_TEST_GUESTS";
 /// Run everything that CI runs
 ///
 /// Formatting, lints, the WASI guests, all tests, the demo, as root the tests of the command line and the demo once more as an
-/// ordinary user, the documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
+/// ordinary user, some tests of the jail on Debian's kernel, the documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArguments {
     /// Only formatting, lints and tests
@@ -85,6 +89,11 @@ pub(crate) fn test(workspace: &Workspace, arguments: &TestArguments) -> Result<(
             steps.step("demo as an ordinary user", || other_user::demo(workspace));
         }
         steps.step("lints and tests of guests", || guests::check(workspace));
+        if vm::is_possible() {
+            steps.step("walls on Debian's kernel", || {
+                vm::vm(workspace, &VmArguments::of(ON_ANOTHER_KERNEL))
+            });
+        }
         steps.step("demo", || demo::demo(workspace));
         steps.step("documentation", || {
             let document = ["doc", "--profile", "ci", "--workspace", "--no-deps"];

@@ -26,7 +26,7 @@ use self::kernel::Kernel;
 use self::packages::Emulator;
 use self::report::Report;
 use self::stage::stage;
-use crate::machine::{is_root, now};
+use crate::machine::{has_program, is_root, now};
 use crate::packages::{Tool, ensure as ensure_tools};
 use crate::workspace::{Workspace, lock};
 
@@ -47,6 +47,8 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+const KERNEL: &str = "linux-image-cloud-amd64";
+const SECONDS: u64 = 600;
 /// The machine starts, and says what it is, in much less.
 const START_SECONDS_MAX: u64 = 120;
 
@@ -64,17 +66,13 @@ pub(crate) struct VmArguments {
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// The kernel's package, or one that depends on it, such as linux-image-amd64
-    #[arg(
-        long,
-        value_name = "PACKAGE",
-        default_value = "linux-image-cloud-amd64"
-    )]
+    #[arg(long, value_name = "PACKAGE", default_value = KERNEL)]
     kernel: String,
     /// Fetch the kernel from here alone, such as `deb http://mirror.example/debian trixie main`
     #[arg(long, value_name = "LINE")]
     source: Option<String>,
     /// Stop the tests of each of the two users after so many seconds
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "N", default_value_t = SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// Test this program, which is `host` of another build
     #[arg(long, value_name = "FILE", requires = "tests")]
@@ -82,6 +80,25 @@ pub(crate) struct VmArguments {
     /// Take the tests from this program, which is one of them built
     #[arg(long, value_name = "FILE", requires = "host")]
     tests: Option<PathBuf>,
+}
+
+impl VmArguments {
+    /// What is typed where only filters are.
+    pub(crate) fn of(filters: &[&str]) -> Self {
+        Self {
+            filters: filters.iter().copied().map(str::to_owned).collect(),
+            kernel: KERNEL.to_owned(),
+            source: None,
+            seconds: SECONDS,
+            host: None,
+            tests: None,
+        }
+    }
+}
+
+/// Whether there can be such a machine here.
+pub(crate) fn is_possible() -> bool {
+    cfg!(target_arch = "x86_64") && is_root() && has_program("apt-get")
 }
 
 /// Starts the machine and tells what became of the tests.
