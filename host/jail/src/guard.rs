@@ -157,8 +157,9 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
 
 /// The jail's own parts are never covered by the machine's: the program that was verified, what it leaves, its devices.
 fn refuse_places_of_the_jail(path: &Path, step: &impl Fn() -> String) -> Result<(), SetupError> {
-    let covers = [WORK_DIR, OUT_DIR, "/dev"].map(Path::new).contains(&path);
-    if covers || path.starts_with(INSTALL_DIR) {
+    let covers = [WORK_DIR, OUT_DIR].map(Path::new).contains(&path);
+    let is_device = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+    if covers || is_device || path.starts_with(INSTALL_DIR) {
         let cause = "every run has one of its own there";
         return Err(SetupError::unfit(step(), cause));
     }

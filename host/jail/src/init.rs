@@ -97,7 +97,8 @@ impl Init<'_> {
             self.fail(error);
         }
         // ORDER: before the limits, which count it.
-        let stack = match Stack::new().step("make a stack") {
+        let stack = (!self.recipe.is_function()).then(Stack::new);
+        let mut stack = match stack.transpose().step("make a stack") {
             Ok(stack) => stack,
             Err(error) => self.fail(error),
         };
@@ -113,14 +114,18 @@ impl Init<'_> {
             self.fail(error);
         }
         let recipe = self.recipe;
-        let started = match &recipe.program {
-            Program::File(program) => sys::fork_to_become(&stack, || self.become_program(program)),
-            Program::Function { order, .. } => match sys::fork() {
+        let started = match (&recipe.program, &mut stack) {
+            (Program::File(program), Some(stack)) => {
+                sys::fork_to_become(stack, || self.become_program(program))
+            }
+            (Program::File(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
+            (Program::Function { order, .. }, _) => match sys::fork() {
                 Ok(Forked::Child) => self.become_function(order),
                 Ok(Forked::Parent(task)) => Ok(task),
                 Err(cause) => Err(cause),
             },
         };
+        drop(stack);
         match started {
             Ok(task) => self.reap(task),
             Err(cause) => self.fail(SetupError::wall("start a process", cause)),

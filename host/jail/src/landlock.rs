@@ -11,6 +11,7 @@ use landlock::{
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 
+use crate::mounts::DEVICES;
 use crate::recipe::{INSTALL_DIR, JailRecipe};
 use crate::sys;
 
@@ -81,7 +82,7 @@ fn add_rules(
     let all = AccessFs::from_all(abi) & !never;
     // No grant of a directory opens the sockets in it.
     let granted = all & !BitFlags::from(AccessFs::ResolveUnix);
-    let mut devices = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile;
+    let mut devices = AccessFs::ReadFile | AccessFs::WriteFile;
     if abi >= ABI::V5 {
         devices |= AccessFs::IoctlDev;
     }
@@ -96,7 +97,10 @@ fn add_rules(
     rules = allow(rules, Path::new(INSTALL_DIR), run, abi)?;
     rules = allow(rules, Path::new("/etc"), look, abi)?;
     rules = allow(rules, Path::new("/proc"), look, abi)?;
-    rules = allow(rules, Path::new("/dev"), devices, abi)?;
+    // Not all below `/dev`, where something of the machine may have been granted.
+    for (name, _, _) in DEVICES {
+        rules = allow(rules, &Path::new("/dev").join(name), devices, abi)?;
+    }
     // Not by their paths: what is found there may be a directory of the machine that was granted to be read.
     for part in scratch {
         rules = rules.add_rule(PathBeneath::new(part, all))?;

@@ -371,3 +371,15 @@ impl<'a> Writer<'a> {
 fn failed(path: &Path, cause: impl Into<std::io::Error>) -> SetupError {
     SetupError::wall(&format!("make `/{}` in the jail", path.display()), cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_scratch_is_a_directory_of_it() {
+        let mut parts = SCRATCH_PARTS.map(|(part, _)| part).to_vec();
+        parts.dedup();
+        assert_eq!(parts, SCRATCH_DIRECTORIES);
+    }
+}

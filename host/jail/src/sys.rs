@@ -249,7 +249,7 @@ impl Drop for Stack {
 /// Forks a child for `become_another`, which executes a program, or ends with what that returns if it cannot. Until then the
 /// child has this process's memory, nothing is copied for it, and this process stands still.
 pub(crate) fn fork_to_become<F: FnMut() -> i32>(
-    stack: &Stack,
+    stack: &mut Stack,
     mut become_another: F,
 ) -> io::Result<Pid> {
     extern "C" fn start<F: FnMut() -> i32>(become_another: *mut libc::c_void) -> libc::c_int {
@@ -260,9 +260,9 @@ pub(crate) fn fork_to_become<F: FnMut() -> i32>(
     // CLONE_VFORK: this process goes on when the child has left its memory, so that one of both uses the closure, the
     // stack and the allocator at any time.
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: the process has one thread and no signal handler, so that nothing else runs on this memory meanwhile; a
-    // signal that ends this process while it waits leaves the memory to the child. The stack is large enough, not in use,
-    // and outlives the child's part of this call, as the closure does.
+    // SAFETY: the process has one thread and, since `default_signals`, no signal handler, so that nothing else runs on this
+    // memory meanwhile; a signal that ends this process while it waits leaves the memory to the child. The stack is large
+    // enough, not in use, and outlives the child's part of this call, as the closure does.
     let pid = unsafe {
         libc::clone(
             start::<F>,

@@ -48,7 +48,8 @@ const TOOLS: &[Tool] = &[
 ];
 
 const KERNEL: &str = "linux-image-cloud-amd64";
-const SECONDS: u64 = 600;
+/// The longest that the tests of one user take, where nothing else is said.
+const TEST_SECONDS_MAX: u64 = 600;
 /// The machine starts, and says what it is, in much less.
 const START_SECONDS_MAX: u64 = 120;
 
@@ -72,7 +73,7 @@ pub(crate) struct VmArguments {
     #[arg(long, value_name = "LINE")]
     source: Option<String>,
     /// Stop the tests of each of the two users after so many seconds
-    #[arg(long, value_name = "N", default_value_t = SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "N", default_value_t = TEST_SECONDS_MAX, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// Test this program, which is `host` of another build
     #[arg(long, value_name = "FILE", requires = "tests")]
@@ -89,16 +90,18 @@ impl VmArguments {
             filters: filters.iter().copied().map(str::to_owned).collect(),
             kernel: KERNEL.to_owned(),
             source: None,
-            seconds: SECONDS,
+            seconds: TEST_SECONDS_MAX,
             host: None,
             tests: None,
         }
     }
 }
 
-/// Whether there can be such a machine here.
+/// Whether there can be such a machine here: its kernel and what emulates it come from Debian's packages.
 pub(crate) fn is_possible() -> bool {
-    cfg!(target_arch = "x86_64") && is_root() && has_program("apt-get")
+    let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is_debian = system.lines().any(|line| line == "ID=debian");
+    cfg!(target_arch = "x86_64") && is_root() && is_debian && has_program("apt-get")
 }
 
 /// Starts the machine and tells what became of the tests.

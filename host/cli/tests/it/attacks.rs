@@ -316,6 +316,12 @@ for place in ("/var", "/var/tmp", "/tmp", "/dev/shm"):
         // Its own directories stay its own.
         assert!(said.contains("/tmp new opened"), "{said}");
     }
+    let own = format!("mkdir -p /dev/other; mount -t tmpfs none /dev/other; {script}");
+    let read = allow("fs.read", "/dev/other");
+    among_own_mounts(&lab, &own, &["run", &module, "--allow", &read])
+        .run()
+        .exits(3)
+        .says(&["every run has one of its own there"]);
     let said = run("/var", "").exits(0).text();
     for place in ["/var", "/var/tmp"] {
         assert!(said.contains(&format!("{place} pipe EACCES")), "{said}");

@@ -260,7 +260,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
     if share && !groups.binds(Controller::Share) {
         let missing = io::Error::other("no control group can be made here that bounds it");
         return Err(SetupError::wall("impose the limit `share`", missing)
-            .hinting("run as root, or leave the limit to its default"));
+            .hinting("run as root, where the control group around it has that much, or leave the limit to its default"));
     }
     Ok(Fallbacks {
         memory,

@@ -160,6 +160,7 @@ impl<'a> Run<'a> {
             }
             // Init is going; its descriptor says so next, and this one never says anything again.
             Ok(None) => {
+                self.lift_share();
                 self.channel_closed = true;
                 return false;
             }
@@ -178,11 +179,15 @@ impl<'a> Run<'a> {
 
     /// The task has ended by itself: what is left of the run dies now, and has so long to do it.
     fn ended(&mut self, ending: Ending) {
+        self.lift_share();
+        self.end(ending);
+        self.killed.get_or_insert_with(now);
+    }
+
+    fn lift_share(&self) {
         if self.recipe.limits.share().is_some() {
             self.groups.lift_share();
         }
-        self.end(ending);
-        self.killed.get_or_insert_with(now);
     }
 
     /// The first ending stands.

@@ -84,7 +84,7 @@ const fn no_device(tests: &'static [Test; 1]) -> Arm {
     Arm { tests, then: EPERM }
 }
 
-/// Nor a device. To make one takes a capability, but for whiteouts, which hide files of others where a directory is the upper
+/// No task makes such a file by mknod(2) either, nor a device. To make one takes a capability, but for whiteouts, which hide files of others where a directory is the upper
 /// one of an overlay, and which Landlock takes for plain files on some kernels (6.1.192 of Debian).
 #[cfg(target_arch = "x86_64")]
 const MKNOD: Verdict = Verdict::Check(

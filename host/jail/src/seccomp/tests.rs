@@ -213,6 +213,25 @@ fn arguments_decide_where_the_number_does_not() {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_older_call_makes_no_devices_either() {
+    let code = program(OPEN_ALL);
+    for (mode, expected) in [
+        (0o020_644, "EPERM"),
+        (0o060_644, "EPERM"),
+        (0o4755, "EPERM"),
+        (0o010_644, "allowed"),
+    ] {
+        let arguments = [0, mode, 0];
+        assert_eq!(
+            verdict(&code, libc::SYS_mknod, &arguments),
+            expected,
+            "{mode:o}"
+        );
+    }
+}
+
 #[test]
 fn unix_sockets_can_be_closed_and_pairs_stay() {
     let code = program(Surface::Program);

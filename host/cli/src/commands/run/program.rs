@@ -193,7 +193,8 @@ fn end(context: &Context, plan: &ProgramPlan<'_>, name: &str, followed: &Followe
     if context.printer.mode() != OutputMode::Human {
         return summary::record(context.printer, &finished.record);
     }
-    // Whoever has had enough of its output wants to hear nothing of how it ended.
+    // One that ended by itself has its own words and no others; what it tried in vain is in the record. Whoever has had
+    // enough of its output wants to hear nothing of how it ended.
     if ended_by_itself(finished) || followed.interrupted == Some(SIGPIPE) {
         return;
     }
