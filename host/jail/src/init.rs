@@ -456,7 +456,7 @@ fn hide(root: &OwnedFd, hidden: &Hidden) -> Result<(), SetupError> {
     cover(root, &found).map_err(failed)
 }
 
-/// Covers a directory by an empty one and a file by the null device.
+/// Covers a directory by an empty one and a file by an empty file.
 fn cover(root: &OwnedFd, place: &OwnedFd) -> rustix::io::Result<()> {
     let found = rustix::fs::fstat(place)?;
     let with = if FileType::from_raw_mode(found.st_mode).is_dir() {

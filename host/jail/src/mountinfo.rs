@@ -5,9 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// The null device, as the file system of devices knows it.
-const NULL: &str = "/null";
-
 /// One mount.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Mount {
@@ -163,9 +160,7 @@ pub(crate) fn uncovered(
     let covering = mount_of(mounts, cover).map(|mount| mount.device.as_str());
     let is_seen = |path: &PathBuf| {
         let on_top = mount_of(mounts, path);
-        // A file is covered by the null device.
-        on_top
-            .is_none_or(|top| Some(top.device.as_str()) != covering && top.root != Path::new(NULL))
+        on_top.is_none_or(|top| Some(top.device.as_str()) != covering)
     };
     let mut seen: Vec<PathBuf> = shown.filter(is_seen).collect();
     seen.sort();

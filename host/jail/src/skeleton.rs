@@ -34,8 +34,8 @@ pub(crate) const SCRATCH_DIRECTORIES: [&str; 4] = ["tmp", "scratch", "out", "shm
 pub(crate) const SCRATCH_STAND: &str = "run";
 /// An empty directory to cover others with, in the one place that no grant can cover.
 pub(crate) const EMPTY_DIR: &str = "dev/empty";
-/// What reads as an empty file.
-pub(crate) const EMPTY_FILE: &str = "dev/null";
+/// An empty file that nobody can write, to cover others with: the null device could be written wherever it covers one.
+pub(crate) const EMPTY_FILE: &str = "dev/nothing";
 
 /// What every root has.
 const DIRECTORIES: [&str; 10] = [
@@ -95,6 +95,7 @@ pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
         system_path(path, &mut writer)?;
     }
     devices(&mut writer)?;
+    writer.file(Path::new(EMPTY_FILE), b"", 0o444)?;
     etc(&mut writer)?;
     let made = writer.made;
     Ok(Root { mount, made })
@@ -106,7 +107,6 @@ pub(crate) fn bare(mount: OwnedFd) -> Result<Root, SetupError> {
     for directory in DIRECTORIES {
         writer.directory(Path::new(directory))?;
     }
-    // What covers a file that no grant shows.
     writer.file(Path::new(EMPTY_FILE), b"", 0o444)?;
     let made = writer.made;
     Ok(Root { mount, made })

@@ -43,7 +43,7 @@ for name, place in {
 
 
 def first_byte(place):
-    """Of what is covered by the null device there is none."""
+    """Of what is covered by an empty file there is none."""
     read = open(place, "rb").read(1)
     if not read:
         raise OSError(errno.ENODATA, place)
@@ -63,7 +63,7 @@ for name in ["kcore", "kpagecount", "kpageflags", "kpagecgroup", "vmcore"]:
 
 
 def covered(name):
-    """What is covered by the null device or by an empty directory is there, and holds nothing."""
+    """What is covered by an empty file or by an empty directory is there, and holds nothing."""
     place = "/proc/" + name
     held = os.listdir(place) if os.path.isdir(place) else open(place, "rb").read(64)
     if not held:

@@ -70,8 +70,8 @@ fn what_proc_tells_of_the_machine_is_covered() {
     attacker().attempts(&lab, &table, &[]);
 }
 
-/// What is covered is covered by the null device: whoever could put another thing in its place would have it mounted
-/// anywhere (CVE-2025-31133 of runc).
+/// In the jails of others what is covered is covered by the null device: whoever could put another thing in its place
+/// would have it mounted anywhere (CVE-2025-31133 of runc).
 #[test]
 fn the_null_device_stays_what_it_is() {
     attempts(
