@@ -57,7 +57,12 @@ fn timeout_is_another_name_for_the_wall_limit() {
 
 /// Makes this the default of a limit.
 fn set_default(lab: &Lab, limit: &str, value: &str) {
-    let text = format!("[limits]\n{limit} = \"{value}\"\n");
+    set(lab, "limits", limit, value);
+}
+
+/// Sets a limit in a table of the settings.
+fn set(lab: &Lab, table: &str, limit: &str, value: &str) {
+    let text = format!("[{table}]\n{limit} = \"{value}\"\n");
     lab.write("home/config/config.toml", text);
     for directory in ["home", "home/config"] {
         let path = lab.path(directory);
@@ -169,6 +174,21 @@ fn a_default_share_falls_back_and_says_so() {
         "not bounded, for want of a control group"
     };
     assert_eq!(record["walls"]["share"], held);
+}
+
+/// It was taken for a default that may fall back, and nothing bounded the run that had to stay below it.
+#[test]
+fn a_ceiling_that_cannot_be_held_refuses_the_run() {
+    let lab = Lab::new();
+    set(&lab, "ceilings", "share", "30%");
+    let module = lab.shell("echo ran");
+    if is_root() {
+        let record = lab.record(&[&module]);
+        assert_eq!(record["walls"]["share"], "control group");
+    } else {
+        let ran = lab.run(&["run", &module]).exits(7).says(&["`share`"]);
+        assert_eq!(ran.text(), "");
+    }
 }
 
 /// What init maps to start the program counted against the least memory that a run may have.

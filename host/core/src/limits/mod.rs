@@ -16,6 +16,7 @@ use crate::ask::Origin;
 use crate::size::{ByteSize, ByteSizeError};
 use crate::span::{Span, SpanError};
 
+use name::ALL_PROCESSORS;
 pub use name::{LimitName, LimitUnit};
 pub use request::{Ceilings, LimitRequests};
 
@@ -46,7 +47,7 @@ struct Limit {
 impl Limits {
     /// The limits of a run: `defaults`, replaced by the requests in their order, the last one winning.
     ///
-    /// A default above a ceiling is lowered to it.
+    /// A default above a ceiling is lowered to it, and counts as asked for.
     ///
     /// # Errors
     /// When a request that takes effect is above its ceiling; the error names both.
@@ -75,9 +76,10 @@ impl Limits {
                 Some((_, value)) => Limit { value, asked: true },
                 None => {
                     let default = defaults.of(name);
+                    // What a ceiling bounds must be imposed: it is the most that any run gets.
                     Limit {
                         value: default.value.min(ceiling),
-                        asked: default.asked,
+                        asked: default.asked || default.value > ceiling,
                     }
                 }
             };
@@ -133,10 +135,10 @@ impl Limits {
     #[must_use]
     pub const fn share(&self) -> Option<u64> {
         let percent = self.share.value;
-        if LimitName::bounds_share(percent) {
-            Some(percent)
-        } else {
+        if percent == ALL_PROCESSORS {
             None
+        } else {
+            Some(percent)
         }
     }
 

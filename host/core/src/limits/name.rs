@@ -53,7 +53,7 @@ pub enum LimitUnit {
 /// The largest share that is a bound, in percent: 10,000 processors.
 const PERCENT_MAX: u64 = 1_000_000;
 /// The value of a share that bounds nothing, and how it is written.
-const ALL_PROCESSORS: u64 = u64::MAX;
+pub(super) const ALL_PROCESSORS: u64 = u64::MAX;
 const ALL_WORD: &str = "all";
 
 impl LimitName {
@@ -88,11 +88,6 @@ impl LimitName {
             Self::Input => "input",
             Self::Calls => "calls",
         }
-    }
-
-    /// Whether this value of a share bounds anything.
-    pub(super) const fn bounds_share(value: u64) -> bool {
-        value != ALL_PROCESSORS
     }
 
     /// What it is measured in.

@@ -96,7 +96,7 @@ fn a_ceiling_lowers_a_default_and_refuses_a_request() {
     ceilings.set("wall", "1m").unwrap();
     let limits = Limits::resolve(&Limits::default(), &[], &ceilings).unwrap();
     assert_eq!(limits.text(LimitName::Wall), "1m");
-    assert!(!limits.asked(LimitName::Wall));
+    assert!(limits.asked(LimitName::Wall) && !limits.asked(LimitName::Cpu));
 
     let (low, high) = (requests(&[("wall", "1m")]), requests(&[("wall", "2m")]));
     assert!(Limits::resolve(&Limits::default(), &[(Origin::Caller, &low)], &ceilings).is_ok());

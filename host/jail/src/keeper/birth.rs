@@ -244,7 +244,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
         let missing = io::Error::other("no control group for memory can be made here");
         return Err(
             SetupError::wall("impose the limit `memory`", missing).hinting(
-                "run as root, or leave the limit to its default, which then bounds each process",
+                "run as root; or leave the limit to its default, with no ceiling below that, which then bounds each process",
             ),
         );
     }
@@ -252,7 +252,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
         let missing = io::Error::other("no control group can be made here that counts it");
         return Err(
             SetupError::wall("impose the limit `cpu`", missing).hinting(
-                "run as root, or leave the limit to its default, which is then looked at from time to time",
+                "run as root; or leave the limit to its default, with no ceiling below that, which is then looked at from time to time",
             ),
         );
     }
@@ -260,7 +260,7 @@ fn fallbacks(recipe: &JailRecipe, groups: &RunGroups) -> Result<Fallbacks, Setup
     if share && !groups.binds(Controller::Share) {
         let missing = io::Error::other("no control group can be made here that bounds it");
         return Err(SetupError::wall("impose the limit `share`", missing)
-            .hinting("run as root, where the control group around it has that much, or leave the limit to its default"));
+            .hinting("run as root, where the control group around it has that much; or leave the limit to its default, with no ceiling below that"));
     }
     Ok(Fallbacks {
         memory,
