@@ -27,6 +27,7 @@ const PARENT: &str = "host";
 /// How often a share of processors is counted anew, in microseconds, as the kernel does by itself.
 const SHARE_PERIOD_US: u64 = 100_000;
 
+/// The files that set it, in version 2 and in version 1.
 const SHARE_FILE: &str = "cpu.max";
 const SHARE_FILE_LEGACY: &str = "cpu.cfs_quota_us";
 
@@ -61,6 +62,11 @@ impl Controller {
             Self::Cpu => "cpuacct",
             Self::Share => "cpu",
         }
+    }
+
+    /// Whether a group has what a share is set by, for the one controller of which a kernel may lack a part.
+    fn has_file(self, group: &Path, of_share: &str) -> bool {
+        self != Self::Share || group.join(of_share).exists()
     }
 
     fn name_v2(self) -> &'static str {
@@ -101,6 +107,7 @@ impl Hierarchies {
                 if names.split(',').any(|name| name == controller.name())
                     && let Some(directory) =
                         directory_of(&mounts, "cgroup", controller.name(), path)
+                    && controller.has_file(&directory, SHARE_FILE_LEGACY)
                 {
                     found.legacy.insert(controller, directory);
                 }
@@ -131,8 +138,9 @@ impl Hierarchies {
         };
         for name in Controller::NAMES_V2 {
             if passes(name) {
-                let of_name = |controller: &Controller| controller.name_v2() == name;
-                let passed = Controller::ALL.into_iter().filter(of_name);
+                let passed = Controller::ALL.into_iter().filter(|controller| {
+                    controller.name_v2() == name && controller.has_file(&parent, SHARE_FILE)
+                });
                 self.unified_controllers.extend(passed);
             }
         }
