@@ -97,8 +97,7 @@ impl Init<'_> {
             self.fail(error);
         }
         // ORDER: before the limits, which count it.
-        let stack = (!self.recipe.is_function()).then(Stack::new);
-        let mut stack = match stack.transpose().step("make a stack") {
+        let mut stack = match Stack::new().step("make a stack") {
             Ok(stack) => stack,
             Err(error) => self.fail(error),
         };
@@ -114,18 +113,21 @@ impl Init<'_> {
             self.fail(error);
         }
         let recipe = self.recipe;
-        let started = match (&recipe.program, &mut stack) {
-            (Program::File(program), Some(stack)) => {
-                sys::fork_to_become(stack, || self.become_program(program))
+        let started = match &recipe.program {
+            Program::File(program) => {
+                let started = sys::fork_to_become(&mut stack, || self.become_program(program));
+                drop(stack);
+                started
             }
-            (Program::File(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
-            (Program::Function { order, .. }, _) => match sys::fork() {
-                Ok(Forked::Child) => self.become_function(order),
-                Ok(Forked::Parent(task)) => Ok(task),
-                Err(cause) => Err(cause),
-            },
+            Program::Function { order, .. } => {
+                drop(stack);
+                match sys::fork() {
+                    Ok(Forked::Child) => self.become_function(order),
+                    Ok(Forked::Parent(task)) => Ok(task),
+                    Err(cause) => Err(cause),
+                }
+            }
         };
-        drop(stack);
         match started {
             Ok(task) => self.reap(task),
             Err(cause) => self.fail(SetupError::wall("start a process", cause)),
@@ -134,15 +136,9 @@ impl Init<'_> {
 
     /// Does not touch what init goes on with: until the program is executed this is init's own memory.
     fn become_program(&self, program: &Path) -> i32 {
-        let Self {
-            recipe,
-            channel,
-            streams,
-            scratch,
-            filters,
-            ..
-        } = self;
-        let error = task::become_program(recipe, program, streams, scratch, filters, channel);
+        let (streams, scratch) = (&self.streams, &self.scratch);
+        let (filters, channel) = (self.filters, &self.channel);
+        let error = task::become_program(self.recipe, program, streams, scratch, filters, channel);
         say_failed(channel, error)
     }
 
@@ -309,6 +305,7 @@ fn say_failed(channel: &Channel, error: SetupError) -> ! {
 
 /// Attaches the tree over `/tmp`; returns the directory for files that come back, and all that are the run's own.
 fn attach(tree: &Tree) -> Result<(OwnedFd, Vec<OwnedFd>), SetupError> {
+    const OPEN: &str = "open the scratch directories";
     rustix::mount::move_mount(
         &tree.root,
         OsStr::new(""),
@@ -320,7 +317,6 @@ fn attach(tree: &Tree) -> Result<(OwnedFd, Vec<OwnedFd>), SetupError> {
     let root = &tree.root;
     mount_on_own(&tree.scratch, root, Path::new(SCRATCH_STAND))
         .step("mount the scratch file system")?;
-    const OPEN: &str = "open the scratch directories";
     let out = mounts::open_dir(&tree.scratch, "out").step(OPEN)?;
     let scratch = SCRATCH_DIRECTORIES.map(|part| mounts::open_dir(&tree.scratch, part));
     let scratch = scratch.into_iter();

@@ -58,14 +58,14 @@ const NEW_NAMESPACE_BITS: u32 = 0x7e02_0000;
 /// O_CREAT, and the bit of O_TMPFILE that O_DIRECTORY lacks: only then is there a mode to look at.
 const CREATES_BITS: u32 = 0o100 | 0o20_000_000;
 
-const fn no_set_id(tests: &'static [Test; 1]) -> Arm {
+const fn refused(tests: &'static [Test; 1]) -> Arm {
     Arm { tests, then: EPERM }
 }
 
 const NO_SET_ID_1: Verdict =
-    Verdict::Check(&[no_set_id(&[has_any(1, SET_ID_BITS)])], &Verdict::Allow);
+    Verdict::Check(&[refused(&[has_any(1, SET_ID_BITS)])], &Verdict::Allow);
 const NO_SET_ID_2: Verdict =
-    Verdict::Check(&[no_set_id(&[has_any(2, SET_ID_BITS)])], &Verdict::Allow);
+    Verdict::Check(&[refused(&[has_any(2, SET_ID_BITS)])], &Verdict::Allow);
 /// The bits of a mode that say what kind of file it is, and the two kinds that are devices.
 const KIND_BITS: u32 = 0o170_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
@@ -80,26 +80,23 @@ const fn is_kind(argument: u8, kind: u32) -> Test {
     }
 }
 
-const fn no_device(tests: &'static [Test; 1]) -> Arm {
-    Arm { tests, then: EPERM }
-}
-
-/// No task makes such a file by mknod(2) either, nor a device. To make one takes a capability, but for whiteouts, which hide files of others where a directory is the upper
-/// one of an overlay, and which Landlock takes for plain files on some kernels (6.1.192 of Debian).
+/// No task makes such a file by mknod(2) either, nor a device. That takes a capability, but for whiteouts, which hide files
+/// of others where a directory is the upper one of an overlay, and which Landlock takes for plain files on some kernels
+/// (6.1.192 of Debian).
 #[cfg(target_arch = "x86_64")]
 const MKNOD: Verdict = Verdict::Check(
     &[
-        no_set_id(&[has_any(1, SET_ID_BITS)]),
-        no_device(&[is_kind(1, CHARACTER_DEVICE)]),
-        no_device(&[is_kind(1, BLOCK_DEVICE)]),
+        refused(&[has_any(1, SET_ID_BITS)]),
+        refused(&[is_kind(1, CHARACTER_DEVICE)]),
+        refused(&[is_kind(1, BLOCK_DEVICE)]),
     ],
     &Verdict::Allow,
 );
 const MKNODAT: Verdict = Verdict::Check(
     &[
-        no_set_id(&[has_any(2, SET_ID_BITS)]),
-        no_device(&[is_kind(2, CHARACTER_DEVICE)]),
-        no_device(&[is_kind(2, BLOCK_DEVICE)]),
+        refused(&[has_any(2, SET_ID_BITS)]),
+        refused(&[is_kind(2, CHARACTER_DEVICE)]),
+        refused(&[is_kind(2, BLOCK_DEVICE)]),
     ],
     &Verdict::Allow,
 );
