@@ -1,9 +1,9 @@
 //! A launcher that is there already, as a node's will be, for `cargo xtask bench` and for profilers: it runs what it is asked
 //! to over and over, each in a jail of its own with every wall, and says how long that took.
 //!
-//! `launcher PROGRAM.wasm` reads lines. `once WHAT` is answered by the nanoseconds from the recipe to the end of
-//! everything, where one keeper has been started that waits for it; `for SECONDS WHAT` by how many came to their end in that time, then what this process holds after a tenth of
-//! it and at its end, each as resident kilobytes and open files. WHAT is `program` for `/usr/bin/true`, `function` for nothing
+//! `launcher PROGRAM.wasm` reads lines. `once WHAT` is answered by the nanoseconds from the recipe to the end of everything,
+//! where one keeper has been started that waits for it; `for SECONDS WHAT` by how many came to their end in that time, then
+//! what this process holds after a tenth of it and at its end, each as resident kilobytes and open files. WHAT is `program` for `/usr/bin/true`, `function` for nothing
 //! but the jail, `wasi` for the program that it was given, compiled before, or `exec COMMAND...` for a command without a jail.
 
 #![expect(

@@ -40,7 +40,8 @@ const GUESTS_VARIABLE: &str = "HOST_TEST_GUESTS";
 /// Run everything that CI runs
 ///
 /// Formatting, lints, the WASI guests, all tests, the demo, as root the tests of the command line and the demo once more as an
-/// ordinary user, some tests of the jail on Debian's kernel, the documentation, and the rules about dependencies. Installs what tests need and this machine does not have.
+/// ordinary user and some tests of the jail on Debian's kernel, the documentation, and the rules about dependencies. Installs
+/// what tests need and this machine does not have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArguments {
     /// Only formatting, lints and tests

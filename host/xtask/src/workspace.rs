@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -82,18 +82,19 @@ impl Workspace {
     ///
     /// When they do not build.
     pub(crate) fn process_tests(&self) -> Result<Vec<PathBuf>> {
-        let messages = [
-            CI_TESTS.as_slice(),
-            &["--no-run", "--message-format", "json-render-diagnostics"],
-        ]
-        .concat();
-        let messages = read(&mut self.cargo(&messages))?;
-        let mut found = Vec::new();
-        for line in messages.lines() {
-            let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
-            found.extend(executable(&message));
-        }
-        Ok(found)
+        let messages = self.built(&[CI_TESTS.as_slice(), &["--no-run"]].concat())?;
+        Ok(messages.iter().filter_map(executable).collect())
+    }
+
+    /// What cargo says of what it has built, progress visible.
+    fn built(&self, words: &[&str]) -> Result<Vec<Value>> {
+        let form = ["--message-format", "json-render-diagnostics"];
+        let mut command = self.cargo(&[words, &form].concat());
+        let said = read(command.stderr(Stdio::inherit()))?;
+        let messages = said.lines().map(serde_json::from_str);
+        messages
+            .collect::<Result<_, _>>()
+            .context("a message of cargo's")
     }
 
     /// Builds `host` as it ships, progress visible, and gives its path.
@@ -129,19 +130,14 @@ impl Workspace {
             "host-node",
             "--bench",
             "launcher",
-            "--message-format",
-            "json-render-diagnostics",
         ];
-        let messages = read(&mut self.cargo(&words))?;
-        for line in messages.lines() {
-            let message: Value = serde_json::from_str(line).context("a message of cargo's")?;
-            let is_bench = message.pointer("/target/kind/0") == Some(&Value::from("bench"));
-            let path = message.get("executable").and_then(Value::as_str);
-            if let Some(path) = path.filter(|_| is_bench) {
-                return Ok(path.into());
-            }
-        }
-        anyhow::bail!("cargo built no launcher")
+        let messages = self.built(&words)?;
+        let launcher = messages.iter().find_map(|message| {
+            let is_bench = message.pointer("/target/kind/0")?.as_str()? == "bench";
+            let path = message.get("executable")?.as_str()?;
+            is_bench.then(|| PathBuf::from(path))
+        });
+        launcher.context("cargo built no launcher")
     }
 
     /// An empty directory of this name below the build directory; what was in it is removed.
