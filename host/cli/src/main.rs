@@ -6,6 +6,7 @@ mod args;
 mod clock;
 mod commands;
 mod exit;
+mod facts;
 mod failure;
 mod printer;
 mod settings;

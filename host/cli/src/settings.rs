@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use host_core::{Ceilings, LimitName, LimitRequests, Limits, Shown};
+use host_core::{Ceilings, LimitName, LimitRequests, Limits, NameError, Shown};
 use host_node::{Machine, Starter};
+use host_policy::Node;
 use host_store::{Places, Privacy, ReadOwnedError, UidRange, read_owned};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -86,9 +87,20 @@ struct ConfigFile {
     system_paths: Option<Vec<PathBuf>>,
     uid_range: Option<(u32, u32)>,
     #[serde(default)]
+    node: NodeFile,
+    #[serde(default)]
     limits: BTreeMap<String, String>,
     #[serde(default)]
     ceilings: BTreeMap<String, String>,
+}
+
+/// What rules see of this machine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    name: Option<String>,
+    groups: Option<BTreeSet<String>>,
+    classes: Option<BTreeSet<String>>,
 }
 
 /// Settings of this process.
@@ -104,6 +116,8 @@ pub(crate) struct Settings {
     pub(crate) no_color: bool,
     /// The variables of this process.
     pub(crate) environment: Environment,
+    /// This machine as rules see it.
+    pub(crate) node: Node,
     features: BTreeSet<String>,
     system_paths: Vec<PathBuf>,
     uid_range: UidRange,
@@ -128,6 +142,7 @@ impl Settings {
             modulepath: Vec::new(),
             no_color: environment.get("NO_COLOR").is_some(),
             environment,
+            node: Node::default(),
             features: BTreeSet::new(),
             system_paths: Vec::new(),
             uid_range: UidRange::DEFAULT,
@@ -170,6 +185,8 @@ impl Settings {
             self.uid_range = UidRange::new(first, last).map_err(|why| wrong("uid_range", &why))?;
             self.came("uid_range", json!([first, last]), from);
         }
+        self.apply_node(file.node, from)
+            .map_err(|why| wrong("node.name", &why))?;
         let mut limits = LimitRequests::default();
         for (name, value) in file.limits {
             limits
@@ -185,6 +202,26 @@ impl Settings {
                 .and_then(|()| self.ceilings_told.set(&name, &value))
                 .map_err(|why| wrong(&format!("ceilings.{name}"), &why))?;
             self.came(&format!("ceilings.{name}"), json!(value), from);
+        }
+        Ok(())
+    }
+
+    fn apply_node(&mut self, node: NodeFile, from: &Source) -> Result<(), NameError> {
+        if let Some(name) = node.name {
+            // Nothing is a name too: the machine has none then.
+            self.node.name = match name.as_str() {
+                "" => None,
+                name => Some(name.parse()?),
+            };
+            self.came("node.name", json!(name), from);
+        }
+        if let Some(groups) = node.groups {
+            self.came("node.groups", json!(groups), from);
+            self.node.groups = groups;
+        }
+        if let Some(classes) = node.classes {
+            self.came("node.classes", json!(classes), from);
+            self.node.classes = classes;
         }
         Ok(())
     }
@@ -285,6 +322,7 @@ impl Settings {
                 .collect(),
             defaults: self.limits.clone(),
             ceilings: self.ceilings.clone(),
+            landlock_abi: host_jail::landlock_abi(),
             environment: self.environment.all().clone(),
         }
     }

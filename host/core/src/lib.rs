@@ -41,7 +41,8 @@ pub use crate::capability::{
 };
 pub use crate::digest::{Digest, DigestError};
 pub use crate::grant::{
-    ASKS_MAX, Asks, AsksError, Decision, Denied, Grant, Granted, Permit, Permits, Question, Refusal,
+    ASKS_MAX, Asks, AsksError, Decision, Denied, Exception, Grant, Granted, Permit, Permits,
+    Question, Refusal,
 };
 pub use crate::limits::{Ceilings, LimitError, LimitName, LimitRequests, LimitUnit, Limits};
 pub use crate::names::{

@@ -40,7 +40,7 @@ pub use keeper::{
     Call, Event, Guess, Inlets, Keeper, LAST_WORDS_BYTES_MAX, Outlets, Payload, StartError,
     keep_if_asked, remove_left, start, start_afresh,
 };
-pub use probe::{WallState, probe};
+pub use probe::{WallState, landlock_abi, probe};
 pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
 pub use report::{Ending, LeftFile, Refused, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};

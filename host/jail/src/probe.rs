@@ -210,6 +210,12 @@ fn try_idmap(path: &str) -> io::Result<()> {
     sys::mount_setattr(mount.as_fd(), &change)
 }
 
+/// The version of Landlock's interface; 0 where there is none.
+#[must_use]
+pub fn landlock_abi() -> u32 {
+    u32::try_from(landlock::version()).unwrap_or(0)
+}
+
 fn landlock_wall() -> Wall {
     match landlock::version() {
         0 => wall(

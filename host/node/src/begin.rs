@@ -195,10 +195,11 @@ pub(crate) fn record_refusal(
     let outcome = Outcome::Refused {
         reason: reasons.join("; "),
     };
+    let judgment = draft.judgment();
     let record = draft.record(outcome, Map::new(), None);
-    store
-        .journal()
-        .append(&json!({"event": "refused", "record": record}))?;
+    let mut line = json!({"event": "refused", "record": record});
+    judgment.add_to(&mut line, true);
+    store.journal().append(&line)?;
     Ok(record)
 }
 
@@ -228,10 +229,11 @@ pub(crate) fn record_unstarted(
         reason: reason.to_owned(),
     };
     let value = stopped_value(draft.task.as_ref(), &outcome);
+    let judgment = draft.judgment();
     let record = draft.record(outcome, value, None);
-    store
-        .journal()
-        .append(&json!({"event": "unstarted", "record": record}))?;
+    let mut line = json!({"event": "unstarted", "record": record});
+    judgment.add_to(&mut line, true);
+    store.journal().append(&line)?;
     Ok(Finished {
         record,
         setup: Some(SetupError {

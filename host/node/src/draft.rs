@@ -9,11 +9,16 @@ use host_core::{
 use host_jail::{JailRecipe, Refused, Report};
 use serde_json::{Map, Value, json};
 
+use crate::judgment::{Judged, KeptJudgment};
+
 /// How much of standard error a record repeats, in bytes.
 pub(crate) const RECORD_STDERR_BYTES_MAX: u64 = 64 << 10;
 
 /// Why an optional ask is among the denials of a run that went on without it.
 pub const NOT_GRANTED: &str = "optional, and not granted";
+
+/// How the reason of a denial begins that lies inside a grant and is hidden from the run.
+pub const HIDDEN: &str = "inside a grant, and forbidden";
 
 /// How the reason of a denial begins that a run itself brought about.
 pub const TRIED: &str = "tried";
@@ -70,6 +75,8 @@ pub(crate) struct Subject {
     pub(crate) denials: Vec<Denial>,
     /// Whether it is a WASI program, whose worker says how it ended.
     pub(crate) is_wasm: bool,
+    /// The judgment of rules, where rules decided.
+    pub(crate) judged: Option<Judged>,
 }
 
 /// What of a record is known before the run starts.
@@ -82,6 +89,7 @@ pub(crate) struct Draft {
     pub(crate) started: Timestamp,
     pub(crate) grant: Vec<GrantLine>,
     pub(crate) denials: Vec<Denial>,
+    judged: Option<Judged>,
 }
 
 impl Draft {
@@ -102,6 +110,13 @@ impl Draft {
                 capability: ask.capability.to_string(),
                 reason: NOT_GRANTED.to_owned(),
             });
+        let hidden = grant
+            .into_iter()
+            .flat_map(Grant::exceptions)
+            .map(|except| Denial {
+                capability: except.capability.to_string(),
+                reason: format!("{HIDDEN} by {}", except.rule),
+            });
         Self {
             run: moment.run_id(),
             task: subject.task,
@@ -109,7 +124,13 @@ impl Draft {
             is_wasm: subject.is_wasm,
             started: moment.timestamp(),
             grant: lines.collect(),
-            denials: subject.denials.into_iter().chain(dropped).collect(),
+            denials: subject
+                .denials
+                .into_iter()
+                .chain(dropped)
+                .chain(hidden)
+                .collect(),
+            judged: subject.judged,
         }
     }
 
@@ -144,9 +165,10 @@ impl Draft {
             .into_iter()
             .map(|name| (name.as_str(), recipe.limits.text(name)))
             .collect();
-        json!({
+        let mut line = json!({
             "event": "intended",
             "run": self.run,
+            "caller": self.caller_text(),
             "task": self.task_text(),
             "bundle": self.bundle,
             "started": self.started,
@@ -155,7 +177,21 @@ impl Draft {
             "grant": self.grant,
             "limits": limits,
             "uid": recipe.who.outside().0,
-        })
+        });
+        self.judgment().add_to(&mut line, true);
+        line
+    }
+
+    /// The judgment of rules, for other lines of the journal.
+    pub(crate) fn judgment(&self) -> KeptJudgment {
+        KeptJudgment(self.judged.clone())
+    }
+
+    /// Who ordered the run, which is empty where the person at the keyboard did.
+    fn caller_text(&self) -> &str {
+        self.judged
+            .as_ref()
+            .map_or("", |judged| judged.caller.as_str())
     }
 
     /// The task's name, which is empty where the program itself is run.
@@ -174,7 +210,7 @@ impl Draft {
             format: RecordFormat::V1,
             run: self.run,
             node: None,
-            caller: None,
+            caller: self.judged.map(|judged| judged.caller),
             task: self.task,
             bundle: self.bundle,
             status,

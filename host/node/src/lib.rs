@@ -12,6 +12,7 @@ mod source;
 
 mod load;
 
+mod judgment;
 mod plan;
 
 mod compile;
@@ -32,7 +33,8 @@ pub use begin::{BeginError, begin, refuse, unstarted};
 pub use compile::{
     CompileError, Compiled, Compiling, PROGRAM_BYTES_MAX, compile, digest_of_program,
 };
-pub use draft::{Moment, NOT_GRANTED, ResultValue, TRIED};
+pub use draft::{HIDDEN, Moment, NOT_GRANTED, ResultValue, TRIED};
+pub use judgment::{Judgment, Ruled};
 pub use load::{LoadError, Loaded, load, read_program, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
@@ -40,4 +42,4 @@ pub use program::{GuestDir, ProgramPlan, ProgramPlanError, ProgramRequest, plan_
 pub use running::{FinishError, Finished, Running, StreamName, is_machines_fault};
 pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};
 pub use trial::{TrialError, trial};
-pub use work::{Work, worker};
+pub use work::{NOT_GRANTED_VARIABLE, Work, worker};

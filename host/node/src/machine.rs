@@ -56,6 +56,8 @@ pub struct Machine {
     pub defaults: Limits,
     /// The most that a run gets of each limit.
     pub ceilings: Ceilings,
+    /// The version of Landlock's interface here; 0 where there is none.
+    pub landlock_abi: u32,
     /// The variables that `env:NAME` can open.
     pub environment: BTreeMap<String, String>,
 }

@@ -11,13 +11,15 @@ use host_core::{
     Digest, Grant, LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question,
     Refusal,
 };
+use host_policy::Subject;
 use host_task::{
     CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
     Installation, ProcessInput, RawInput, SelectError, TaskDefinition, is_wasm_file,
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::draft::Subject;
+use crate::draft::Subject as RunSubject;
+use crate::judgment::{Judgment, Ruled, Subjected};
 use crate::load::Loaded;
 use crate::machine::Machine;
 
@@ -41,6 +43,8 @@ pub struct RunRequest {
     pub allow_asked: bool,
     /// Limits that the person asks for.
     pub limits: LimitRequests,
+    /// The rules that decide instead of the person at the keyboard, who then permits nothing.
+    pub ruled: Option<Ruled>,
 }
 
 /// Why a run cannot even be asked for.
@@ -100,6 +104,8 @@ pub struct Plan<'l> {
     pub denials: Vec<Denial>,
     /// What was decided.
     pub decision: Decision,
+    /// What was put to the rules, where rules decided, and how they answered.
+    pub judgment: Option<Judgment>,
     /// Its limits.
     pub limits: Limits,
     /// Whether it is to change nothing.
@@ -135,11 +141,20 @@ pub fn plan<'l>(
     let own = task.fill_asks(&input)?.into_iter();
     let added = request.allow.iter().cloned().map(of_caller);
     let (asks, denials, impossible) = possible(own.chain(added), machine)?;
-    let decision = if impossible.is_empty() {
-        decide(&asks, request)
-    } else {
-        Decision::Refused(Refusal { denied: impossible })
+    let judgment = request.ruled.as_ref().map(|ruled| {
+        let run = Subjected {
+            task: Subject::Task(task.name.clone()),
+            bundle: summary(loaded),
+            input: input.public(),
+            noop: request.noop,
+        };
+        ruled.judge(run, &asks, &limits, machine)
+    });
+    let decision = match &judgment {
+        Some(judgment) => judgment.decided.decision.clone(),
+        None => decide(&asks, request),
     };
+    let decision = without(decision, impossible);
     let input_digest = digest_of(&input);
     let named_paths = named_paths(&input);
     Ok(Plan {
@@ -151,6 +166,7 @@ pub fn plan<'l>(
         asks,
         denials,
         decision,
+        judgment,
         limits,
         noop: request.noop,
         named_paths,
@@ -228,6 +244,18 @@ pub(crate) fn possible(
     Ok((Asks::gather(asks)?, denials, impossible))
 }
 
+/// The same decision, refused for what is impossible besides.
+pub(crate) fn without(decision: Decision, impossible: Vec<Denied>) -> Decision {
+    if impossible.is_empty() {
+        return decision;
+    }
+    let mut denied = impossible;
+    if let Decision::Refused(refusal) = decision {
+        denied.extend(refusal.denied);
+    }
+    Decision::Refused(Refusal { denied })
+}
+
 /// What the person at the keyboard adds.
 pub(crate) fn of_caller(capability: Capability) -> Ask {
     Ask {
@@ -254,6 +282,19 @@ fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
         Capability::Exec(_) => Some("this version runs no commands outside the jail".to_owned()),
         Capability::Secret(_) => Some("this version has no store of secrets".to_owned()),
         Capability::HostFull => Some("this version has no way to run anything without a jail".to_owned()),
+    }
+}
+
+/// The bundle as records name it.
+fn summary(loaded: &Loaded) -> BundleSummary {
+    let bundle = &loaded.bundle;
+    let manifest = bundle.manifest();
+    let signers = bundle.signers().iter();
+    BundleSummary {
+        id: bundle.id(),
+        module: Some(manifest.module().clone()),
+        version: manifest.version().to_string(),
+        signers: signers.map(|signed| signed.owner.to_string()).collect(),
     }
 }
 
@@ -302,20 +343,13 @@ impl Plan<'_> {
         self.loaded.bundle.manifest().file(&file.from)
     }
 
-    pub(crate) fn subject(&self) -> Subject {
-        let bundle = &self.loaded.bundle;
-        let manifest = bundle.manifest();
-        let signers = bundle.signers().iter();
-        Subject {
+    pub(crate) fn subject(&self) -> RunSubject {
+        RunSubject {
             task: Some(self.task.name.clone()),
-            bundle: BundleSummary {
-                id: bundle.id(),
-                module: Some(manifest.module().clone()),
-                version: manifest.version().to_string(),
-                signers: signers.map(|signed| signed.owner.to_string()).collect(),
-            },
+            bundle: summary(self.loaded),
             denials: self.denials.clone(),
             is_wasm: self.is_wasm(),
+            judged: self.judgment.as_ref().map(Judgment::mark),
         }
     }
 

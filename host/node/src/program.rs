@@ -8,13 +8,15 @@ use host_core::{
 };
 use host_store::{JournalError, Store};
 use host_wasm::Preopen;
+use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 
 use crate::begin::{record_refusal, record_unstarted};
 use crate::compile::Compiled;
 use crate::draft::{Moment, ResultValue, Subject};
+use crate::judgment::{Judgment, Ruled, Subjected};
 use crate::machine::Machine;
-use crate::plan::{RULE_ALLOW, granted, of_caller, possible};
+use crate::plan::{RULE_ALLOW, granted, of_caller, possible, without};
 use crate::running::Finished;
 use crate::work::{ProgramInput, Work};
 
@@ -62,6 +64,8 @@ pub struct ProgramRequest {
     pub allow: Vec<Capability>,
     /// Its limits.
     pub limits: LimitRequests,
+    /// The rules that decide instead of the person at the keyboard.
+    pub ruled: Option<Ruled>,
 }
 
 /// A run of a program with everything settled but its start.
@@ -71,6 +75,8 @@ pub struct ProgramPlan<'r> {
     asks: Asks,
     /// What was decided.
     pub decision: Decision,
+    /// What was put to the rules, where rules decided, and how they answered.
+    pub judgment: Option<Judgment>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -114,17 +120,36 @@ pub fn plan_program<'r>(
     });
     // None of them is optional, so that nothing is only done without.
     let (asks, _, impossible) = possible(asks, machine)?;
-    let decision = if impossible.is_empty() {
-        permits.decide(&asks)
-    } else {
-        Decision::Refused(Refusal { denied: impossible })
+    let judgment = request.ruled.as_ref().map(|ruled| {
+        let run = Subjected {
+            task: host_policy::Subject::Adhoc(request.digest),
+            bundle: summary(request),
+            input: Map::new(),
+            noop: false,
+        };
+        ruled.judge(run, &asks, &limits, machine)
+    });
+    let decision = match &judgment {
+        Some(judgment) => judgment.decided.decision.clone(),
+        None => permits.decide(&asks),
     };
     Ok(ProgramPlan {
         request,
         asks,
-        decision,
+        decision: without(decision, impossible),
+        judgment,
         limits,
     })
+}
+
+/// A program as records name it, for it has no bundle.
+fn summary(request: &ProgramRequest) -> BundleSummary {
+    BundleSummary {
+        id: request.digest,
+        module: None,
+        version: String::new(),
+        signers: Vec::new(),
+    }
 }
 
 impl ProgramPlan<'_> {
@@ -139,14 +164,10 @@ impl ProgramPlan<'_> {
     pub(crate) fn subject(&self) -> Subject {
         Subject {
             task: None,
-            bundle: BundleSummary {
-                id: self.request.digest,
-                module: None,
-                version: String::new(),
-                signers: Vec::new(),
-            },
+            bundle: summary(self.request),
             denials: Vec::new(),
             is_wasm: true,
+            judged: self.judgment.as_ref().map(Judgment::mark),
         }
     }
 

@@ -172,9 +172,14 @@ impl Running<'_> {
                 .sync()
                 .map_err(|error| failed(io::Error::other(error)))?;
         }
-        let appended = match self.journal.append(&finished_line(record)) {
+        let judgment = self.draft.judgment();
+        let judged = |mut line: Value| {
+            judgment.add_to(&mut line, false);
+            line
+        };
+        let appended = match self.journal.append(&judged(finished_line(record))) {
             // Whatever a task did to make its record long, that it ended and how is on record.
-            Err(JournalError::TooLong { .. }) => self.journal.append(&short_line(record)),
+            Err(JournalError::TooLong { .. }) => self.journal.append(&judged(short_line(record))),
             appended => appended,
         };
         appended.map_err(|source| FinishError::Journal { run, source })?;
@@ -221,6 +226,7 @@ fn short_line(record: &Record<ResultValue>) -> Value {
     json!({
         "event": "finished",
         "run": record.run,
+        "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
         "task": record.task.as_ref().map_or("", AsRef::as_ref),
         "status": record.status,
         "outcome": record.outcome.kind(),

@@ -26,6 +26,9 @@ const OWN_PREOPENS: [(&str, &str, bool); 4] = [
     ("/out", "/out", true),
 ];
 
+/// The variable that tells a task what it goes without: optional asks that were not granted, one a line.
+pub const NOT_GRANTED_VARIABLE: &str = "HOST_NOT_GRANTED";
+
 /// Something to be started.
 #[derive(Debug)]
 pub struct Work {
@@ -177,7 +180,7 @@ impl Work {
             who,
             appear_root: grant.appears_root(),
             system_paths: machine.system_paths.clone(),
-            never: machine.never.clone(),
+            never: never(machine, grant),
             install: self.install.clone(),
             program: self.program(grant, &openings, &environment),
             openings,
@@ -231,10 +234,28 @@ impl Work {
                 .get(name.as_str())
                 .map(|value| (name.to_string(), value.clone()))
         });
+        let dropped = dropped(grant).map(|names| (NOT_GRANTED_VARIABLE.to_owned(), names));
         let input = self.input.iter().cloned();
-        let merged: BTreeMap<String, String> = fixed.chain(granted).chain(input).collect();
+        let merged: BTreeMap<String, String> =
+            fixed.chain(granted).chain(dropped).chain(input).collect();
         merged.into_iter().collect()
     }
+}
+
+/// What no grant shows: host's own places, and what is forbidden inside of what is granted.
+fn never(machine: &Machine, grant: &Grant) -> Vec<PathBuf> {
+    let hidden = grant.hidden().map(|path| PathBuf::from(path.as_str()));
+    machine.never.iter().cloned().chain(hidden).collect()
+}
+
+/// The optional asks that the run goes without, one a line.
+fn dropped(grant: &Grant) -> Option<String> {
+    let names: Vec<String> = grant
+        .dropped()
+        .iter()
+        .map(|ask| ask.capability.to_string())
+        .collect();
+    (!names.is_empty()).then(|| names.join("\n"))
 }
 
 /// What a program is given that is no task.

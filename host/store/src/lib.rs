@@ -14,6 +14,7 @@ mod store;
 mod held;
 mod owned;
 mod walk;
+mod whole;
 
 mod compiled;
 mod content;
@@ -57,3 +58,4 @@ pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, S
 pub use crate::store::{OpenMode, OpenStoreError, Place, Places, Store};
 pub use crate::uids::{UID_BLOCK, UidError, UidRange, UidRangeError, Uids};
 pub use crate::walk::OpenDirError;
+pub use crate::whole::{ReadWholeError, read_whole_anywhere};

@@ -59,12 +59,16 @@ impl CheckedInput {
     /// equal texts: what may be shown, logged, put before a policy and hashed.
     #[must_use]
     pub fn public_json(&self) -> Value {
+        Value::Object(self.public())
+    }
+
+    /// The same as a map.
+    #[must_use]
+    pub fn public(&self) -> Map<String, Value> {
         let public = self.iter().filter(|(_, _, sensitive)| !sensitive);
-        Value::Object(
-            public
-                .map(|(name, value, _)| (name.to_string(), sorted(value)))
-                .collect(),
-        )
+        public
+            .map(|(name, value, _)| (name.to_string(), sorted(value)))
+            .collect()
     }
 
     /// What a placeholder for `name` stands for.

@@ -7,6 +7,7 @@ pub(crate) mod run;
 
 pub(crate) mod bundle;
 pub(crate) mod key;
+pub(crate) mod policy;
 pub(crate) mod trust;
 
 pub(crate) mod config;

@@ -27,14 +27,36 @@ pub struct Permit {
     pub capability: Capability,
     /// The id of the rule, or the flag that stands for one.
     pub rule: String,
+    /// What lies inside and is not permitted.
+    pub except: Vec<Exception>,
+}
+
+/// Something inside a permitted capability that is forbidden nevertheless.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Exception {
+    /// What is not opened, with everything that it covers.
+    pub capability: Capability,
+    /// The rule that forbids it.
+    pub rule: String,
 }
 
 impl Permits {
     /// Permits a capability, and with it everything that it covers. For whoever makes a decision, and no one else.
     pub fn permit(&mut self, capability: Capability, rule: impl Into<String>) {
+        self.permit_except(capability, rule, Vec::new());
+    }
+
+    /// The same, but for what is forbidden inside.
+    pub fn permit_except(
+        &mut self,
+        capability: Capability,
+        rule: impl Into<String>,
+        except: Vec<Exception>,
+    ) {
         self.0.push(Permit {
             capability,
             rule: rule.into(),
+            except,
         });
     }
 

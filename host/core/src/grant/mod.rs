@@ -15,7 +15,7 @@ use crate::capability::{CanonicalPath, Capability, Command, Endpoint, HttpTarget
 use crate::limits::Limits;
 use crate::names::{EnvName, SecretName, UserName};
 
-pub use decision::{Decision, Denied, Permit, Permits, Question, Refusal};
+pub use decision::{Decision, Denied, Exception, Permit, Permits, Question, Refusal};
 
 /// How many asks a run may have.
 pub const ASKS_MAX: usize = 1024;
@@ -110,6 +110,8 @@ pub struct Granted {
     pub origin: Origin,
     /// The rule that permitted it.
     pub rule: String,
+    /// What lies inside and was forbidden.
+    pub except: Vec<Exception>,
 }
 
 /// Everything that a run gets.
@@ -139,6 +141,7 @@ impl Grant {
                     capability: ask.capability.clone(),
                     origin: ask.origin,
                     rule: permit.rule.clone(),
+                    except: permit.except.clone(),
                 }),
                 None => grant.dropped.push(ask.clone()),
             }
@@ -186,6 +189,20 @@ impl Grant {
                 Capability::FsWrite(path) => Some(path),
                 _ => None,
             })
+    }
+
+    /// Paths inside those that are granted for reading which the run does not see.
+    pub fn hidden(&self) -> impl Iterator<Item = &CanonicalPath> {
+        self.exceptions()
+            .filter_map(|except| match &except.capability {
+                Capability::FsRead(path) => Some(path),
+                _ => None,
+            })
+    }
+
+    /// What lies inside granted capabilities and was forbidden.
+    pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
+        self.granted.iter().flat_map(|granted| &granted.except)
     }
 
     /// Endpoints to connect to.

@@ -86,7 +86,17 @@ pub(crate) const ROOMS: &[Room] = &[
         package: "host-policy",
         path: "host/policy",
         rooms: &["host-core"],
-        crates: Crates::Only(&["cedar-policy", "serde", "serde_json", "thiserror"]),
+        crates: Crates::Only(&[
+            "cedar-policy",
+            "miette",
+            "regex",
+            "serde",
+            "serde-saphyr",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "toml",
+        ]),
     },
     Room {
         package: "host-jail",

@@ -86,6 +86,11 @@ impl Look {
         }
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> Digest {
+        self.id
+    }
+
     /// Reads the front of a sealed bundle.
     pub(super) fn of_file(path: &Path, file: File, is_sealed: bool) -> Result<Self, Failure> {
         rewind(path, &file)?;

@@ -4,7 +4,7 @@ pub(crate) mod scan;
 
 mod document;
 mod options;
-mod typed;
+pub(crate) mod typed;
 
 mod glance;
 mod help;
@@ -45,6 +45,7 @@ use crate::clock;
 use crate::commands::bundle::look::Look;
 use crate::commands::bundle::verdict;
 use crate::commands::patience::Waiting;
+use crate::commands::policy::sets::{self, PolicyArgs};
 use crate::commands::{source, trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -86,7 +87,7 @@ pub(crate) struct RunArgs {
     pub(crate) allow: Vec<String>,
 
     /// Grant what the bundle asks for, but for what is dangerous
-    #[arg(long, help_heading = "Grants")]
+    #[arg(long, help_heading = "Grants", conflicts_with = "policy")]
     pub(crate) allow_asked: bool,
 
     /// Limit the run: wall, cpu, share, memory, processes, output, scratch, inodes, files, input, calls
@@ -96,6 +97,9 @@ pub(crate) struct RunArgs {
     /// The same as --limit wall=D
     #[arg(long, value_name = "D", help_heading = "Grants")]
     pub(crate) timeout: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 
     /// Only say what would be changed, where the task supports it
     #[arg(long)]
@@ -168,6 +172,7 @@ pub(crate) fn run(
     if let Some(own) = own {
         options::read(own, task, &mut request.input)?;
     }
+    request.ruled = sets::ruled(context, &typed.policy)?;
     let secret = warn_of_secrets(context, &typed, own, task);
     let again = if secret {
         bundle_again

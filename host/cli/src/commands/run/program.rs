@@ -24,6 +24,7 @@ use super::summary::{self, Told};
 use super::{kept, open_store, typed};
 use crate::app::{self, Context};
 use crate::clock;
+use crate::commands::policy::sets::{self, PolicyArgs};
 use crate::commands::source;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -98,6 +99,9 @@ struct ProgramArgs {
     #[arg(long, value_name = "D", help_heading = "Grants")]
     timeout: Option<String>,
 
+    #[command(flatten)]
+    policy: PolicyArgs,
+
     /// The program's own arguments; those that look like options stand behind --
     #[arg(value_name = "ARG")]
     arguments: Vec<OsString>,
@@ -150,7 +154,7 @@ pub(super) fn not_run(failure: Failure) -> Failure {
 
 fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit, Failure> {
     let program = read(&typed.program)?;
-    let request = request(typed, &program)?;
+    let request = request(context, typed, &program)?;
     let machine = context.settings.machine();
     let plan = host_node::plan_program(&request, &machine)
         .map_err(|error| Failure::new(Exit::NotRun, &error))?;
@@ -249,7 +253,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(program)
 }
 
-fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failure> {
+fn request(
+    context: &Context,
+    typed: &ProgramArgs,
+    program: &[u8],
+) -> Result<ProgramRequest, Failure> {
     let name = typed.program.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let arguments = typed.arguments.iter().map(|argument| {
@@ -284,6 +292,7 @@ fn request(typed: &ProgramArgs, program: &[u8]) -> Result<ProgramRequest, Failur
         dirs,
         allow,
         limits: typed::limits(typed.timeout.as_deref(), &typed.limit)?,
+        ruled: sets::ruled(context, &typed.policy)?,
     })
 }
 

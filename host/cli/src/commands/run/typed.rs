@@ -67,7 +67,7 @@ pub(super) fn request(typed: &RunArgs, input: &mut InputText) -> Result<RunReque
 }
 
 /// A capability as it was typed.
-pub(super) fn capability(text: &str) -> Result<Capability, Failure> {
+pub(crate) fn capability(text: &str) -> Result<Capability, Failure> {
     text.parse().map_err(|error: host_core::CapabilityError| {
         Failure::new(Exit::Usage, &error)
             .hint("a capability is written like fs.read:/var/log, env:LANG or run.as:www-data")
@@ -86,7 +86,7 @@ pub(super) fn limits(timeout: Option<&str>, typed: &[String]) -> Result<LimitReq
     Ok(limits)
 }
 
-fn read_input(text: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_input(text: &str) -> Result<Vec<u8>, Failure> {
     let bytes = match text.strip_prefix('@') {
         Some(path) => {
             let unread = |error| source::unread(Path::new(path), &error);

@@ -1,0 +1,654 @@
+//! The answers: whether a run may start, and with which of the things that it asks for.
+//!
+//! One question for the run and one for each ask. An ask is permitted if some rule permits all of it and nothing inside it
+//! is forbidden: for every name in a forbid's scope that the ask meets, that forbid is asked for that very name. A rule
+//! that cannot be evaluated refuses: Cedar itself would pass it over, and a forbid that is passed over fails open.
+
+use std::collections::HashMap;
+
+use cedar_policy::{Authorizer, Context, EntityUid};
+use host_core::{
+    Ask, Asks, Capability, Decision, Denied, Endpoint, Exception, Origin, Permits, Question,
+    Refusal,
+};
+
+use crate::action::{Action, forbidding, permitting};
+use crate::index::{Bucket, Key, Keys, lies_behind};
+use crate::query::{Request, Subject};
+use crate::set::PolicySet;
+use crate::target::Target;
+use crate::world::{World, WorldError, context_key, entity_uid};
+
+/// How many names inside one ask are asked for; an ask that meets more is refused.
+pub const INNER_QUESTIONS_MAX: usize = 10_000;
+
+/// How one question was answered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// These rules permit it, but for what is named.
+    Permitted {
+        /// The ids of the rules.
+        rules: Vec<String>,
+        /// What lies inside and is forbidden nevertheless.
+        except: Vec<Exception>,
+    },
+    /// These rules forbid it.
+    Forbidden {
+        /// Their ids.
+        rules: Vec<String>,
+        /// What they forbid inside it, where they do not forbid all of it.
+        inside: Option<String>,
+    },
+    /// No rule permits it.
+    Unpermitted,
+    /// It could not be answered.
+    Failed {
+        /// The rule that cannot be evaluated, if it is one.
+        rule: Option<String>,
+        /// Why.
+        message: String,
+    },
+}
+
+/// One question with its answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// Whether the run starts without it.
+    pub optional: bool,
+    /// Who asks for it; nobody for the run itself.
+    pub origin: Option<Origin>,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// A decision with the answers that it comes from: that for the run first, then one for each ask.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Decided {
+    /// What follows from them.
+    pub decision: Decision,
+    /// The answers.
+    pub answers: Vec<Answer>,
+}
+
+impl Decided {
+    /// The ids of all rules that decided, each once, in the order of the answers.
+    #[must_use]
+    pub fn rules(&self) -> Vec<&str> {
+        let mut seen = Vec::new();
+        for answer in &self.answers {
+            let rules = match &answer.verdict {
+                Verdict::Permitted { rules, .. } | Verdict::Forbidden { rules, .. } => {
+                    rules.as_slice()
+                }
+                Verdict::Failed { rule, .. } => rule.as_slice(),
+                Verdict::Unpermitted => &[],
+            };
+            for rule in rules {
+                if !seen.contains(&rule.as_str()) {
+                    seen.push(rule);
+                }
+            }
+        }
+        seen
+    }
+}
+
+impl PolicySet {
+    /// Decides on a run.
+    #[must_use]
+    pub fn decide(&self, request: &Request) -> Decided {
+        match request.asks() {
+            Ok(asks) => self.decide_on(request, &asks),
+            Err(error) => failed(&error.to_string()),
+        }
+    }
+
+    /// Decides on a run with these asks, whatever the request says of them.
+    #[must_use]
+    pub fn decide_on(&self, request: &Request, asks: &Asks) -> Decided {
+        match Court::of(self, request, asks) {
+            Ok(mut court) => court.decide(),
+            Err(error) => failed(&error.to_string()),
+        }
+    }
+}
+
+fn failed(message: &str) -> Decided {
+    let verdict = Verdict::Failed {
+        rule: None,
+        message: message.to_owned(),
+    };
+    let answer = Answer {
+        question: Question::Run,
+        optional: false,
+        origin: None,
+        verdict,
+    };
+    Decided {
+        decision: decision(std::slice::from_ref(&answer)),
+        answers: vec![answer],
+    }
+}
+
+/// What follows from answers.
+fn decision(answers: &[Answer]) -> Decision {
+    let mut permits = Permits::default();
+    let mut denied = Vec::new();
+    for answer in answers {
+        match (&answer.question, &answer.verdict) {
+            (Question::Run, Verdict::Permitted { .. }) => {}
+            (Question::Capability(capability), Verdict::Permitted { rules, except }) => {
+                permits.permit_except(capability.clone(), rules.join(", "), except.clone());
+            }
+            _ if answer.optional => {}
+            (question, verdict) => denied.push(Denied {
+                question: question.clone(),
+                rules: reasons(verdict),
+            }),
+        }
+    }
+    if denied.is_empty() {
+        Decision::Allowed(permits)
+    } else {
+        Decision::Refused(Refusal { denied })
+    }
+}
+
+/// What stands behind a no.
+pub(crate) fn reasons(verdict: &Verdict) -> Vec<String> {
+    match verdict {
+        Verdict::Forbidden {
+            rules,
+            inside: None,
+        } => rules.clone(),
+        Verdict::Forbidden {
+            rules,
+            inside: Some(inside),
+        } => rules
+            .iter()
+            .map(|rule| format!("{rule}, which forbids `{inside}` inside it"))
+            .collect(),
+        Verdict::Failed { rule, message } => vec![match rule {
+            Some(rule) => format!("{rule} cannot be evaluated: {message}"),
+            None => message.clone(),
+        }],
+        Verdict::Permitted { .. } | Verdict::Unpermitted => Vec::new(),
+    }
+}
+
+/// One request before the rules.
+pub(crate) struct Court<'s> {
+    pub(crate) set: &'s PolicySet,
+    pub(crate) request: &'s Request,
+    asks: &'s Asks,
+    subject: String,
+    keys: Keys,
+    /// The target of each ask, with the names in rules that cover it; the task itself last.
+    targets: Vec<(Target, Vec<Key>)>,
+    pub(crate) world: World,
+    contexts: HashMap<(Origin, bool), Context>,
+    authorizer: Authorizer,
+}
+
+/// What rules say to one question.
+#[derive(Debug, Default)]
+struct Said {
+    permits: Vec<String>,
+    forbids: Vec<String>,
+    error: Option<(String, String)>,
+}
+
+impl<'s> Court<'s> {
+    pub(crate) fn of(
+        set: &'s PolicySet,
+        request: &'s Request,
+        asks: &'s Asks,
+    ) -> Result<Self, WorldError> {
+        let subject = request.task.id();
+        let index = &set.index;
+        let mut targets: Vec<(Target, Vec<Key>)> = Vec::with_capacity(asks.len() + 1);
+        for ask in asks {
+            let target = Target::of(&ask.capability, &subject);
+            let covering = index.covering(&target);
+            targets.push((target, covering));
+        }
+        let world = World::of(set, request, &targets)?;
+        let task = Target::task(&subject);
+        let covering = index.covering(&task);
+        targets.push((task, covering));
+        let keys = index.keys(
+            request.caller.as_str(),
+            set.groups.of(request.caller.as_str()),
+            &subject,
+            request.task.module(),
+        );
+        Ok(Self {
+            set,
+            request,
+            asks,
+            subject,
+            keys,
+            targets,
+            world,
+            contexts: HashMap::new(),
+            authorizer: Authorizer::new(),
+        })
+    }
+
+    pub(crate) fn decide(&mut self) -> Decided {
+        let mut answers = vec![Answer {
+            question: Question::Run,
+            optional: false,
+            origin: None,
+            verdict: self.run().unwrap_or_else(failed_verdict),
+        }];
+        for (at, ask) in self.asks.iter().enumerate() {
+            answers.push(Answer {
+                question: Question::Capability(ask.capability.clone()),
+                optional: ask.optional,
+                origin: Some(ask.origin),
+                verdict: self.ask(at, ask).unwrap_or_else(failed_verdict),
+            });
+        }
+        Decided {
+            decision: decision(&answers),
+            answers,
+        }
+    }
+
+    /// Whether the task may run at all.
+    fn run(&self) -> Result<Verdict, WorldError> {
+        let action = match self.request.task {
+            Subject::Task(_) => Action::Run,
+            Subject::Adhoc(_) => Action::RunAdhoc,
+        };
+        let Some((target, covering)) = self.targets.last() else {
+            return Ok(Verdict::Unpermitted);
+        };
+        let context = self.world.of_run()?;
+        let buckets = self.set.index.buckets(action, &self.keys, covering);
+        let said = self.hear(
+            action,
+            entity_uid(target.kind(), &target.id())?,
+            &context,
+            buckets.map(|bucket| &bucket.rules),
+            self.world.entities(),
+        )?;
+        Ok(said.verdict())
+    }
+
+    fn ask(&mut self, at: usize, ask: &Ask) -> Result<Verdict, WorldError> {
+        let key = context_key(ask);
+        let context = match self.contexts.get(&key) {
+            Some(context) => context.clone(),
+            None => {
+                let context = self.world.of_ask(key.0, key.1)?;
+                self.contexts.insert(key, context.clone());
+                context
+            }
+        };
+        let mut rules = Vec::new();
+        for action in permitting(&ask.capability) {
+            match self.question(at, action, &context, false)? {
+                Verdict::Permitted { rules: more, .. } => rules.extend(more),
+                other => return Ok(other),
+            }
+        }
+        let mut except = Vec::new();
+        let asked = permitting(&ask.capability);
+        for action in forbidding(&ask.capability) {
+            if !asked.contains(&action) {
+                let verdict = self.question(at, action, &context, true)?;
+                if !matches!(verdict, Verdict::Unpermitted) {
+                    return Ok(verdict);
+                }
+            }
+            match self.inside(at, ask, action, &context)? {
+                Inside::Fine(mut more) => except.append(&mut more),
+                Inside::Verdict(verdict) => return Ok(verdict),
+            }
+        }
+        if ask.capability == Capability::HostFull
+            && let Some(verdict) = self.anything_forbidden(&context)?
+        {
+            return Ok(verdict);
+        }
+        rules.dedup();
+        Ok(Verdict::Permitted { rules, except })
+    }
+
+    /// One question about one ask, to all rules or to the forbids alone.
+    fn question(
+        &self,
+        at: usize,
+        action: Action,
+        context: &Context,
+        forbids_only: bool,
+    ) -> Result<Verdict, WorldError> {
+        let Some((own, own_covering)) = self.targets.get(at) else {
+            return Ok(Verdict::Unpermitted);
+        };
+        let implied;
+        let (target, covering) = match self.implied(own, action) {
+            None => (own, own_covering),
+            Some(target) => {
+                implied = (self.set.index.covering(&target), target);
+                (&implied.1, &implied.0)
+            }
+        };
+        let uid = entity_uid(target.kind(), &target.id())?;
+        let buckets = self.set.index.buckets(action, &self.keys, covering);
+        let mut hit = buckets
+            .filter(|bucket| !forbids_only || bucket.forbids_count > 0)
+            .map(|bucket| {
+                if forbids_only {
+                    &bucket.forbids
+                } else {
+                    &bucket.rules
+                }
+            })
+            .peekable();
+        if hit.peek().is_none() {
+            return Ok(Verdict::Unpermitted);
+        }
+        if std::ptr::eq(target, own) {
+            return Ok(self
+                .hear(action, uid, context, hit, self.world.entities())?
+                .verdict());
+        }
+        let parents = covering
+            .iter()
+            .filter_map(|key| self.set.index.uid(*key))
+            .cloned();
+        let entities = self.world.with_parents(uid.clone(), target, parents)?;
+        Ok(self.hear(action, uid, context, hit, &entities)?.verdict())
+    }
+
+    /// What a question of another kind than the ask's own is about.
+    fn implied(&self, target: &Target, action: Action) -> Option<Target> {
+        match (target, action) {
+            (Target::Url(url), Action::NetConnect) => {
+                let endpoint = Endpoint::new(url.host().clone(), url.port(), None).ok()?;
+                Some(Target::of(&Capability::NetConnect(endpoint), &self.subject))
+            }
+            _ => None,
+        }
+    }
+
+    /// Asks the forbids of an action for every name in their scopes that the ask meets.
+    fn inside(
+        &self,
+        at: usize,
+        ask: &Ask,
+        action: Action,
+        context: &Context,
+    ) -> Result<Inside, WorldError> {
+        let Some((own, own_covering)) = self.targets.get(at) else {
+            return Ok(Inside::Fine(Vec::new()));
+        };
+        if matches!(ask.capability, Capability::UnixConnect(_)) {
+            // A socket has nothing inside.
+            return Ok(Inside::Fine(Vec::new()));
+        }
+        let implied = self.implied(own, action);
+        let (target, covering) = match &implied {
+            Some(target) => (target, self.set.index.covering(target)),
+            None => (own, own_covering.clone()),
+        };
+        let met = self.set.index.met(action, target, &covering);
+        if met.len() > INNER_QUESTIONS_MAX {
+            return Ok(Inside::Verdict(Verdict::Failed {
+                rule: None,
+                message: format!(
+                    "rules forbid more than {INNER_QUESTIONS_MAX} things inside it: ask for less"
+                ),
+            }));
+        }
+        let mut except = Vec::new();
+        for (name, key) in met {
+            let said = self.forbidden_there(action, key, target, context)?;
+            if let Some(verdict) = said.failed() {
+                return Ok(Inside::Verdict(verdict));
+            }
+            if said.forbids.is_empty() {
+                continue;
+            }
+            match exception(&ask.capability, target, &name, &said.forbids) {
+                Some(exception) => except.push(exception),
+                None => {
+                    return Ok(Inside::Verdict(Verdict::Forbidden {
+                        rules: said.forbids,
+                        inside: (!name.swallows(target)).then(|| name.id()),
+                    }));
+                }
+            }
+        }
+        Ok(Inside::Fine(except))
+    }
+
+    /// What the forbids that name `key` say, if what is asked for were that.
+    fn forbidden_there(
+        &self,
+        action: Action,
+        key: Key,
+        asked: &Target,
+        context: &Context,
+    ) -> Result<Said, WorldError> {
+        let Some(uid) = self.set.index.uid(key) else {
+            return Ok(Said::default());
+        };
+        let buckets = self.set.index.buckets_of(action, &self.keys, key);
+        let forbids: Vec<&Bucket> = buckets
+            .into_iter()
+            .filter(|bucket| bucket.forbids_count > 0)
+            .collect();
+        if forbids.is_empty() {
+            return Ok(Said::default());
+        }
+        let entities = self
+            .world
+            .with_parents(uid.clone(), asked, std::iter::empty())?;
+        self.hear(
+            action,
+            uid.clone(),
+            context,
+            forbids.into_iter().map(|bucket| &bucket.forbids),
+            &entities,
+        )
+    }
+
+    /// The first forbid of any capability that could bite: without a jail a run reaches everything.
+    fn anything_forbidden(&self, context: &Context) -> Result<Option<Verdict>, WorldError> {
+        for action in Action::ALL.into_iter().filter(|action| action.opens()) {
+            for bucket in self.set.index.buckets_of_action(action, &self.keys) {
+                for policy in bucket.forbids.policies() {
+                    let id = policy.id().to_string();
+                    let Some(rule) = self.set.rule(&id) else {
+                        continue;
+                    };
+                    if !rule.mentions_resource && !self.bites_anywhere(action, rule, context)? {
+                        continue;
+                    }
+                    return Ok(Some(Verdict::Forbidden {
+                        rules: vec![id],
+                        inside: Some(rule.scope.resource.as_ref().map_or_else(
+                            || action.as_str().to_owned(),
+                            |target| format!("{}:{}", action.as_str(), target.id()),
+                        )),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a forbid that does not look at its resource forbids something to this run.
+    fn bites_anywhere(
+        &self,
+        action: Action,
+        rule: &crate::set::Rule,
+        context: &Context,
+    ) -> Result<bool, WorldError> {
+        let uid = match &rule.scope.resource {
+            Some(target) => entity_uid(target.kind(), &target.id())?,
+            None => entity_uid(anything(action), ANYTHING)?,
+        };
+        let mut alone = cedar_policy::PolicySet::new();
+        let added = alone.add(rule.policy.clone());
+        let said = self.hear(
+            action,
+            uid,
+            context,
+            std::iter::once(&alone),
+            self.world.entities(),
+        )?;
+        // What cannot be evaluated counts as if it bit.
+        Ok(added.is_err() || said.error.is_some() || !said.forbids.is_empty())
+    }
+
+    /// Whether rules that only permit do so; nothing where one cannot be evaluated.
+    pub(crate) fn is_true(
+        &self,
+        rules: &cedar_policy::PolicySet,
+        action: Action,
+        target: &Target,
+        context: &Context,
+    ) -> Option<bool> {
+        let uid = entity_uid(target.kind(), &target.id()).ok()?;
+        let said = self.hear(
+            action,
+            uid,
+            context,
+            std::iter::once(rules),
+            self.world.entities(),
+        );
+        let said = said.ok().filter(|said| said.error.is_none())?;
+        Some(!said.permits.is_empty())
+    }
+
+    fn hear<'b>(
+        &self,
+        action: Action,
+        resource: EntityUid,
+        context: &Context,
+        buckets: impl Iterator<Item = &'b cedar_policy::PolicySet>,
+        entities: &cedar_policy::Entities,
+    ) -> Result<Said, WorldError> {
+        let action = entity_uid(crate::world::ACTION, action.as_str())?;
+        let request = cedar_policy::Request::new(
+            self.world.caller.clone(),
+            action,
+            resource,
+            context.clone(),
+            None,
+        )
+        .map_err(|error| WorldError::of(&error))?;
+        let mut said = Said::default();
+        for bucket in buckets {
+            let response = self.authorizer.is_authorized(&request, bucket, entities);
+            let reasons = response.diagnostics().reason().map(ToString::to_string);
+            match response.decision() {
+                cedar_policy::Decision::Allow => said.permits.extend(reasons),
+                cedar_policy::Decision::Deny => said.forbids.extend(reasons),
+            }
+            if let Some(error) = response.diagnostics().errors().next() {
+                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+                said.error = Some((error.policy_id().to_string(), error.inner().to_string()));
+            }
+        }
+        said.permits.sort();
+        said.forbids.sort();
+        Ok(said)
+    }
+}
+
+enum Inside {
+    /// Nothing inside refuses the ask, but these are left out of it.
+    Fine(Vec<Exception>),
+    Verdict(Verdict),
+}
+
+impl Said {
+    fn failed(&self) -> Option<Verdict> {
+        let (rule, message) = self.error.clone()?;
+        Some(Verdict::Failed {
+            rule: Some(rule),
+            message,
+        })
+    }
+
+    fn verdict(self) -> Verdict {
+        if let Some(verdict) = self.failed() {
+            verdict
+        } else if !self.forbids.is_empty() {
+            Verdict::Forbidden {
+                rules: self.forbids,
+                inside: None,
+            }
+        } else if self.permits.is_empty() {
+            Verdict::Unpermitted
+        } else {
+            Verdict::Permitted {
+                rules: self.permits,
+                except: Vec::new(),
+            }
+        }
+    }
+}
+
+fn failed_verdict(error: WorldError) -> Verdict {
+    Verdict::Failed {
+        rule: None,
+        message: error.to_string(),
+    }
+}
+
+/// What can be left out of an ask that is granted: a tree to read is shown without what is forbidden in it, and a name is
+/// not followed to addresses that are forbidden. Everything else is refused whole.
+fn exception(
+    capability: &Capability,
+    asked: &Target,
+    name: &Target,
+    rules: &[String],
+) -> Option<Exception> {
+    let left_out = match (capability, asked, name) {
+        (Capability::FsRead(_), _, Target::Path(path)) => Capability::FsRead(path.clone()),
+        (
+            Capability::NetConnect(_) | Capability::HttpRequest(_),
+            Target::Endpoint(endpoint),
+            Target::Endpoint(behind),
+        ) if lies_behind(name, asked) => {
+            let at = Endpoint::new(behind.host.clone(), endpoint.port?, None).ok()?;
+            Capability::NetConnect(at)
+        }
+        _ => return None,
+    };
+    Some(Exception {
+        capability: left_out,
+        rule: rules.join(", "),
+    })
+}
+
+/// A type of resource that an action is about.
+fn anything(action: Action) -> &'static str {
+    match action {
+        Action::FsRead | Action::FsWrite | Action::UnixConnect => crate::target::PATH,
+        Action::NetConnect => crate::target::ENDPOINT,
+        Action::HttpRequest => crate::target::URL,
+        Action::Exec | Action::ExecRoot | Action::ExecRaw => crate::target::PROGRAM,
+        Action::Env => crate::target::ENV_VAR,
+        Action::Secret => crate::target::SECRET,
+        Action::RunAs => crate::target::USER,
+        Action::Run | Action::RunAdhoc | Action::AppearRoot | Action::HostFull => {
+            crate::target::TASK
+        }
+    }
+}
+
+/// The id of a resource that stands for any.
+const ANYTHING: &str = "anything";
+
+#[cfg(test)]
+mod tests;

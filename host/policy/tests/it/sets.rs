@@ -1,0 +1,104 @@
+//! Every set that ships is read without a warning, its tables pass, and every rule of it decides in some case.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use host_policy::{PolicySet, SourceFile, Table};
+
+pub(crate) fn read(directory: &Path) -> PolicySet {
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = entries.map(|path| SourceFile {
+        name: path.file_name().unwrap().to_str().unwrap().to_owned(),
+        text: std::fs::read_to_string(&path).unwrap(),
+    });
+    let name = directory.file_name().unwrap().to_str().unwrap();
+    PolicySet::read(name, files.collect()).unwrap_or_else(|error| {
+        let problems: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
+        panic!("{name}: {}", problems.join("\n"))
+    })
+}
+
+fn sets() -> Vec<PathBuf> {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    let entries = std::fs::read_dir(policies)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut sets: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    sets.sort();
+    sets
+}
+
+#[test]
+fn the_sets_that_the_project_promises_are_there() {
+    let names: Vec<String> = sets()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    for promised in [
+        "app-restart",
+        "break-glass",
+        "change-window",
+        "hardened-node",
+        "lab",
+        "read-only",
+        "service-restarts",
+    ] {
+        assert!(
+            names.iter().any(|name| name == promised),
+            "{promised} is missing from {names:?}"
+        );
+    }
+}
+
+#[test]
+fn every_set_is_read_without_a_warning() {
+    for path in sets() {
+        let set = read(&path);
+        let warnings: Vec<String> = set.warnings().iter().map(ToString::to_string).collect();
+        assert!(
+            warnings.is_empty(),
+            "{}: {}",
+            set.name(),
+            warnings.join("\n")
+        );
+    }
+}
+
+#[test]
+fn every_table_passes_and_every_rule_decides_in_some_case() {
+    for path in sets() {
+        let set = read(&path);
+        let mut decided: BTreeSet<String> = BTreeSet::new();
+        let mut cases = 0;
+        for file in set.tables() {
+            let table =
+                Table::read(file).unwrap_or_else(|problem| panic!("{}: {problem}", set.name()));
+            for result in table.run(&set) {
+                cases += 1;
+                assert!(
+                    result.differences.is_empty(),
+                    "{}, {}: {}",
+                    set.name(),
+                    result.case.name,
+                    result.differences.join("; ")
+                );
+                decided.extend(result.decided.rules().into_iter().map(str::to_owned));
+            }
+        }
+        assert!(cases > 0, "{} has no decision table", set.name());
+        let idle: Vec<&str> = set
+            .rules()
+            .iter()
+            .map(|rule| rule.id())
+            .filter(|id| !decided.contains(*id))
+            .collect();
+        assert!(
+            idle.is_empty(),
+            "{}: no case shows what these rules decide: {}",
+            set.name(),
+            idle.join(", ")
+        );
+    }
+}
