@@ -132,9 +132,8 @@ impl PolicySet {
         let drafts = drafts(&files, &mut problems);
         let mut warnings = Vec::new();
         let (rules, tags) = rules(&files, drafts, &predicates, &mut problems);
-        if problems.is_empty() {
-            validate(&files, &rules, &mut problems, &mut warnings);
-        }
+        // Also where something else is wrong: whoever mends a set wants to know of all of it.
+        validate(&files, &rules, &mut problems, &mut warnings);
         if !problems.is_empty() {
             problems.truncate(PROBLEMS_MAX);
             return Err(ReadSetError { problems });
@@ -486,7 +485,10 @@ fn validate(
     ) {
         Ok(set) => set,
         Err(error) => {
-            problems.push(Problem::of_set(error.to_string()));
+            // That an id stands twice has been said already.
+            if problems.is_empty() {
+                problems.push(Problem::of_set(error.to_string()));
+            }
             return;
         }
     };

@@ -64,7 +64,7 @@ fn print(printer: Printer, set: &PolicySet, asked: &Asked, decided: &Decided, wh
         Decision::Refused(_) => printer.on_stdout(Paint::Refused, "refused"),
     });
     printer.line("");
-    lines(set, asked, decided)
+    lines(set, &asked.request.task.id(), decided)
         .iter()
         .for_each(|line| printer.line(&format!("  {line}")));
     for id in deciding(decided) {
@@ -86,7 +86,7 @@ fn print(printer: Printer, set: &PolicySet, asked: &Asked, decided: &Decided, wh
 }
 
 /// One line for each question.
-pub(crate) fn lines(set: &PolicySet, asked: &Asked, decided: &Decided) -> Vec<String> {
+pub(crate) fn lines(set: &PolicySet, task: &str, decided: &Decided) -> Vec<String> {
     let rows: Vec<[String; 4]> = decided
         .answers
         .iter()
@@ -94,7 +94,7 @@ pub(crate) fn lines(set: &PolicySet, asked: &Asked, decided: &Decided) -> Vec<St
             let optional = if answer.optional { "optional" } else { "" };
             let (said, place) = said(set, answer);
             let question = match &answer.question {
-                Question::Run => format!("run {}", asked.request.task.id()),
+                Question::Run => format!("run {task}"),
                 Question::Capability(capability) => capability.to_string(),
             };
             [question, optional.to_owned(), said, place]
@@ -167,6 +167,7 @@ fn deciding(decided: &Decided) -> BTreeSet<&str> {
     rules.map(String::as_str).collect()
 }
 
+/// What is nearest to permitting something, and what would.
 fn about(printer: Printer, why: &WhyNot) {
     let question = match &why.question {
         Question::Run => "the run".to_owned(),

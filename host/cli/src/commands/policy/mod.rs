@@ -8,7 +8,7 @@ mod subject;
 
 mod check;
 mod diff;
-mod explain;
+pub(crate) mod explain;
 mod import;
 mod learn;
 mod test;

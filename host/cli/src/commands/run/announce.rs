@@ -25,6 +25,13 @@ pub(super) fn announce(context: &Context, plan: &Plan<'_>, grant: &Grant, reques
         let why = Shown(ask.why.as_deref().unwrap_or_default()).to_string();
         printer.note(format!("without  {}  {why}", ask.capability).trim_end());
     }
+    for except in grant.exceptions() {
+        printer.note(&format!(
+            "without  {}  forbidden by {}",
+            except.capability,
+            Shown(&except.rule)
+        ));
+    }
     for denial in &plan.denials {
         printer.note(&format!(
             "without  {}  {}",

@@ -408,10 +408,15 @@ fn refused(
         .denials
         .iter()
         .map(|denial| format!("{}   {}", Shown(&denial.capability), Shown(&denial.reason)));
-    let failure = Failure::plain(
-        Exit::NotRun,
-        "the program asks for what no run can have here",
-    );
+    let sentence = match &plan.judgment {
+        Some(judgment) => format!(
+            "{} may not run the program so, by the policy `{}`",
+            judgment.request.caller,
+            Shown(judgment.set.name())
+        ),
+        None => "the program asks for what no run can have here".to_owned(),
+    };
+    let failure = Failure::plain(Exit::NotRun, sentence);
     Err(failure.details(lines.collect()))
 }
 

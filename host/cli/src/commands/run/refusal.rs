@@ -1,14 +1,16 @@
 //! What is said when a run is refused before it starts: what is missing, and the flags that would give it.
 
-use host_core::{Ask, Origin, Shown};
-use host_node::{Moment, Plan, RunRequest};
+use host_core::{Ask, Decision, Denied, Origin, Shown};
+use host_node::{Judgment, Moment, Plan, RunRequest};
+use host_policy::WhyNot;
 use host_store::Store;
 
 use super::summary;
 use crate::app::Context;
+use crate::commands::policy::explain;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{OutputMode, Paint};
+use crate::printer::{OutputMode, Paint, Printer, for_terminal};
 
 /// Records the refusal and explains it.
 pub(super) fn end(
@@ -26,6 +28,10 @@ pub(super) fn end(
         summary::record(printer, &record);
     }
     let refused = printer.on_stderr(Paint::Refused, "refused:");
+    if let Some(judgment) = &plan.judgment {
+        by_rules(printer, plan, judgment, request);
+        return Ok(Exit::Refused);
+    }
     let missing = plan.missing();
     if missing.is_empty() {
         printer.note(&format!(
@@ -54,6 +60,70 @@ pub(super) fn end(
     printer.note("");
     printer.hint(&hint(&missing, request, again));
     Ok(Exit::Refused)
+}
+
+/// What rules said, question by question, and what would have been enough.
+fn by_rules(printer: Printer, plan: &Plan<'_>, judgment: &Judgment, request: &RunRequest) {
+    let set = &judgment.set;
+    printer.note(&format!(
+        "{} `{}` may not run so as {}, by the policy `{}`",
+        printer.on_stderr(Paint::Refused, "refused:"),
+        plan.task.name,
+        judgment.request.caller,
+        Shown(set.name())
+    ));
+    printer.note("");
+    let task = judgment.request.task.id();
+    for line in explain::lines(set, &task, &judgment.decided) {
+        printer.note(&format!("    {line}"));
+    }
+    let impossible = denied(plan).into_iter().filter(|denied| {
+        !judgment
+            .decided
+            .answers
+            .iter()
+            .any(|answer| answer.question == denied.question)
+    });
+    for denied in impossible {
+        printer.note(&format!(
+            "    {}   {}",
+            denied.question,
+            denied.rules.join(", ")
+        ));
+    }
+    printer.note("");
+    let (_, why) = set.explain(&judgment.request, &plan.asks);
+    let required = |not: &&WhyNot| {
+        let of_it = judgment
+            .decided
+            .answers
+            .iter()
+            .find(|answer| answer.question == not.question);
+        of_it.is_some_and(|answer| !answer.optional)
+    };
+    let rules: Vec<&str> = why
+        .iter()
+        .filter(required)
+        .filter_map(|not| not.smallest.as_deref())
+        .collect();
+    if !rules.is_empty() {
+        printer.note("the smallest rules that would permit what is missing:");
+        let lines = rules.iter().flat_map(|rule| rule.lines());
+        lines.for_each(|line| printer.note(&format!("    {}", for_terminal(line))));
+        printer.note("");
+    }
+    if request.ruled.is_some() {
+        printer
+            .hint("`host policy explain` says which rules come nearest, and what in them is false");
+    }
+}
+
+/// The questions that were answered with no.
+fn denied<'p>(plan: &'p Plan<'_>) -> Vec<&'p Denied> {
+    match &plan.decision {
+        Decision::Allowed(_) => Vec::new(),
+        Decision::Refused(refusal) => refusal.denied.iter().collect(),
+    }
 }
 
 fn lines(missing: &[&Ask]) -> Vec<String> {

@@ -6,7 +6,7 @@ use host_core::{
     Capability, Denial, LimitName, LimitUnit, Limits, Outcome, Record, RunId, Shown, Status,
 };
 use host_jail::{SetupError, SetupKind};
-use host_node::{Finished, NOT_GRANTED, Plan, ResultValue, RunRequest, TRIED};
+use host_node::{Finished, HIDDEN, NOT_GRANTED, Plan, ResultValue, RunRequest, TRIED};
 use serde_json::{Value, json};
 
 use super::live::Followed;
@@ -186,8 +186,11 @@ fn limit_text(limits: &Limits, limit: LimitName) -> String {
 
 /// Grants that could not be opened after all.
 fn withheld(printer: Printer, record: &Record<ResultValue>) {
-    let is_withheld =
-        |denial: &&Denial| denial.reason != NOT_GRANTED && !denial.reason.starts_with(TRIED);
+    let is_withheld = |denial: &&Denial| {
+        denial.reason != NOT_GRANTED
+            && !denial.reason.starts_with(TRIED)
+            && !denial.reason.starts_with(HIDDEN)
+    };
     for denial in record.denials.iter().filter(is_withheld) {
         printer.note(&format!(
             "note: {} was not opened: {}",
