@@ -35,6 +35,8 @@ pub mod data_type;
 pub mod ask;
 pub mod capability;
 
+pub mod choria;
+
 pub mod allowed_signers;
 pub mod public_key;
 pub mod signature;
@@ -48,12 +50,13 @@ pub mod wasi_calls;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle under its name.
-pub const ORACLES: [(&str, Oracle); 18] = [
+pub const ORACLES: [(&str, Oracle); 19] = [
     ("allowed_signers", allowed_signers::check),
     ("ask", ask::check),
     ("bundle", bundle::check),
     ("bundle_edits", bundle_edits::check),
     ("capability", capability::check),
+    ("choria", choria::check),
     ("data_type", data_type::check),
     ("input", input::check),
     ("manifest", manifest::check),

@@ -15,7 +15,7 @@ mod action;
 mod target;
 
 mod groups;
-mod predicates;
+pub mod predicates;
 
 mod lint;
 mod scope;
@@ -37,6 +37,8 @@ mod who_can;
 mod diff;
 mod learn;
 
+pub mod choria;
+
 #[cfg(test)]
 mod lab;
 
@@ -45,7 +47,7 @@ pub use crate::diff::{Change, Difference};
 pub use crate::explain::{NEAREST_MAX, Near, WhyNot};
 pub use crate::groups::{GROUPS_FILE, GROUPS_FORMAT, Groups, MEMBERS_MAX};
 pub use crate::learn::{Learned, Observed, learn};
-pub use crate::predicates::{PREDICATES_FILE, Predicates};
+pub use crate::predicates::Predicates;
 pub use crate::problem::{Problem, ReadSetError};
 pub use crate::query::{
     Node, REQUEST_FORMAT, Request, RequestFormat, RequestedAsk, Subject, Walls, limit_values,

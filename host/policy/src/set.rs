@@ -279,7 +279,22 @@ fn take<T>(into: &mut T, read: Result<T, Vec<Problem>>, problems: &mut Vec<Probl
 }
 
 fn predicates_of(file: &SourceFile) -> Result<Predicates, Vec<Problem>> {
-    Predicates::read(&file.text).map_err(|errors| errors.problems(&file.text))
+    Predicates::read(&file.text).map_err(|error| {
+        let line = error.line().unwrap_or(1).max(1);
+        let lines = file.text.split_inclusive('\n');
+        let before: usize = lines.take(line - 1).map(str::len).sum();
+        let length = file.text.lines().nth(line - 1).map_or(0, str::len);
+        let message = error.to_string();
+        let message = message
+            .strip_prefix(&format!("line {line}: "))
+            .unwrap_or(&message);
+        vec![Problem::at(
+            &file.name,
+            &file.text,
+            before..before + length,
+            message,
+        )]
+    })
 }
 
 /// What is wrong with the files as such.
