@@ -51,7 +51,8 @@ pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
                 "name the program, the user or the task as the resource",
             );
         }
-        if !rule.exclusions.is_empty() {
+        let opens = rule.scope.actions.iter().any(|action| action.opens());
+        if opens && !rule.exclusions.is_empty() {
             let excluded: Vec<&str> = rule.exclusions.iter().map(String::as_str).collect();
             warn(
                 format!(
