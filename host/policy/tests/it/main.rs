@@ -9,3 +9,4 @@
 )]
 
 mod sets;
+mod teaching;
