@@ -115,6 +115,29 @@ fn every_table_passes_and_every_rule_decides_in_some_case() {
     }
 }
 
+/// Tables are as strict as rules: a rule that could be left out without a case failing is not shown by any.
+#[test]
+fn without_any_one_rule_some_case_fails() {
+    for path in sets() {
+        let whole = read(&path);
+        for rule in whole.rules() {
+            let mut files = files(&path);
+            let file = files
+                .iter_mut()
+                .find(|file| file.name == whole.file_of(rule))
+                .unwrap();
+            file.text.replace_range(rule.span(), "");
+            let set = PolicySet::read(whole.name(), files).unwrap();
+            assert!(
+                decided_by_tables(&set).is_err(),
+                "{}: every case passes without {}",
+                whole.name(),
+                rule.id()
+            );
+        }
+    }
+}
+
 /// As its README.md says: the file is copied beside the rules of another set.
 #[test]
 fn the_forbids_of_a_hardened_node_fit_beside_every_other_set() {
