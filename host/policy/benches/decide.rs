@@ -57,11 +57,16 @@ fn request(count: usize, asks: bool) -> Request {
         ask(format!("net.connect:db{team}.internal:5432")),
         ask(format!("env:TOKEN{team}")),
         ask(format!("exec:root@/usr/bin/systemctl restart app{team}")),
-        ask(format!("http.request:GET https://api{team}.example.com/v1/health")),
-        ask(format!("http.request:GET https://api{team}.example.com/v1/status")),
+        ask(format!(
+            "http.request:GET https://api{team}.example.com/v1/health"
+        )),
+        ask(format!(
+            "http.request:GET https://api{team}.example.com/v1/status"
+        )),
     ];
-    let facts: serde_json::Map<String, serde_json::Value> =
-        (0..200).map(|number| (format!("fact{number}"), json!(number))).collect();
+    let facts: serde_json::Map<String, serde_json::Value> = (0..200)
+        .map(|number| (format!("fact{number}"), json!(number)))
+        .collect();
     serde_json::from_value(json!({
         "format": "host.request/1",
         "caller": format!("alice{team}"),
@@ -87,7 +92,11 @@ fn decide(criterion: &mut Criterion) {
             let request = request(count, asks);
             let asks = request.asks().unwrap();
             let decided = set.decide_on(&request, &asks);
-            assert!(matches!(decided.decision, host_core::Decision::Allowed(_)), "{:?}", decided.decision);
+            assert!(
+                matches!(decided.decision, host_core::Decision::Allowed(_)),
+                "{:?}",
+                decided.decision
+            );
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter(|| set.decide_on(black_box(&request), &asks));
             });

@@ -4,7 +4,7 @@
 //! is forbidden: for every name in a forbid's scope that the ask meets, that forbid is asked for that very name. A rule
 //! that cannot be evaluated refuses: Cedar itself would pass it over, and a forbid that is passed over fails open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::{Authorizer, Context, EntityUid};
 use host_core::{
@@ -214,7 +214,8 @@ impl<'s> Court<'s> {
             let covering = index.covering(&target);
             targets.push((target, covering));
         }
-        let world = World::of(set, request, &targets)?;
+        let actions = actions_of(request, asks);
+        let world = World::of(set, request, &targets, &actions)?;
         let task = Target::task(&subject);
         let covering = index.covering(&task);
         targets.push((task, covering));
@@ -260,10 +261,7 @@ impl<'s> Court<'s> {
 
     /// Whether the task may run at all.
     fn run(&self) -> Result<Verdict, WorldError> {
-        let action = match self.request.task {
-            Subject::Task(_) => Action::Run,
-            Subject::Adhoc(_) => Action::RunAdhoc,
-        };
+        let action = run_action(self.request);
         let Some((target, covering)) = self.targets.last() else {
             return Ok(Verdict::Unpermitted);
         };
@@ -290,14 +288,17 @@ impl<'s> Court<'s> {
             }
         };
         let mut rules = Vec::new();
-        for action in permitting(&ask.capability) {
-            match self.question(at, action, &context, false)? {
+        let mut is_permitted = true;
+        let asked = permitting(&ask.capability);
+        for action in &asked {
+            match self.question(at, *action, &context, false)? {
                 Verdict::Permitted { rules: more, .. } => rules.extend(more),
+                Verdict::Unpermitted => is_permitted = false,
                 other => return Ok(other),
             }
         }
+        // Also where nothing permits it: no new permit would help against a forbid.
         let mut except = Vec::new();
-        let asked = permitting(&ask.capability);
         for action in forbidding(&ask.capability) {
             if !asked.contains(&action) {
                 let verdict = self.question(at, action, &context, true)?;
@@ -314,6 +315,9 @@ impl<'s> Court<'s> {
             && let Some(verdict) = self.anything_forbidden(&context)?
         {
             return Ok(verdict);
+        }
+        if !is_permitted {
+            return Ok(Verdict::Unpermitted);
         }
         rules.dedup();
         Ok(Verdict::Permitted { rules, except })
@@ -631,8 +635,27 @@ fn exception(
     })
 }
 
+/// The questions that a request is.
+fn actions_of(request: &Request, asks: &Asks) -> BTreeSet<Action> {
+    if asks
+        .iter()
+        .any(|ask| ask.capability == Capability::HostFull)
+    {
+        return Action::ALL.into_iter().collect();
+    }
+    let of_asks = asks.iter().flat_map(|ask| forbidding(&ask.capability));
+    of_asks.chain([run_action(request)]).collect()
+}
+
+pub(crate) fn run_action(request: &Request) -> Action {
+    match request.task {
+        Subject::Task(_) => Action::Run,
+        Subject::Adhoc(_) => Action::RunAdhoc,
+    }
+}
+
 /// A type of resource that an action is about.
-fn anything(action: Action) -> &'static str {
+pub(crate) fn anything(action: Action) -> &'static str {
     match action {
         Action::FsRead | Action::FsWrite | Action::UnixConnect => crate::target::PATH,
         Action::NetConnect => crate::target::ENDPOINT,

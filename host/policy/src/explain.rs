@@ -9,8 +9,8 @@ use cedar_policy::pst::{self, BinaryOp, Clause, Expr};
 use host_core::{Asks, Capability, Question};
 
 use crate::action::{Action, permitting};
-use crate::decide::{Answer, Court, Decided, Verdict};
-use crate::query::{Request, Subject};
+use crate::decide::{Answer, Court, Decided, Verdict, run_action};
+use crate::query::Request;
 use crate::scope::Principal;
 use crate::set::{PolicySet, Rule};
 use crate::target::Target;
@@ -207,13 +207,6 @@ impl Court<'_> {
             _ => self.world.of_run().ok()?,
         };
         self.is_true(&alone, *actions.first()?, target, &context)
-    }
-}
-
-fn run_action(request: &Request) -> Action {
-    match request.task {
-        Subject::Task(_) => Action::Run,
-        Subject::Adhoc(_) => Action::RunAdhoc,
     }
 }
 

@@ -6,6 +6,8 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Var};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 use crate::action::Action;
+use crate::decide::anything;
+use crate::groups::Groups;
 use crate::target::{self, Target};
 
 /// The types of principals.
@@ -16,6 +18,8 @@ pub(crate) const GROUP: &str = "Group";
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Scope {
     pub(crate) actions: Vec<Action>,
+    /// Those that it names by themselves, and not as members of a group.
+    named: Vec<Action>,
     pub(crate) principal: Option<Principal>,
     pub(crate) resource: Option<Target>,
     /// Whether the resource is to be that very one, and not one in it.
@@ -43,10 +47,15 @@ impl fmt::Display for Principal {
 impl Scope {
     /// Reads the scope of a rule; the error says what is wrong with a name in it.
     pub(crate) fn of(policy: &Policy) -> Result<Self, String> {
+        let mut named = Vec::new();
         let actions = match policy.action_constraint() {
             ActionConstraint::Any => Action::ALL.to_vec(),
-            ActionConstraint::Eq(uid) => single(&uid).into_iter().collect(),
+            ActionConstraint::Eq(uid) => {
+                named.extend(single(&uid));
+                named.clone()
+            }
             ActionConstraint::In(uids) => {
+                named.extend(uids.iter().filter_map(single));
                 let mut all: Vec<Action> =
                     uids.iter().flat_map(|uid| Action::named(id(uid))).collect();
                 all.sort_unstable();
@@ -69,11 +78,44 @@ impl Scope {
         };
         Ok(Self {
             actions,
+            named,
             principal,
             resource,
             is_exact,
             within: within(policy),
         })
+    }
+}
+
+impl Scope {
+    /// What is wrong where an action is named that is never about such a resource: that part would never match, and nothing
+    /// else would say so.
+    pub(crate) fn misfits(&self) -> Option<(String, String)> {
+        let kind = self.resource.as_ref()?.kind();
+        let fits = |action: &&Action| {
+            let own = anything(**action);
+            own == kind || own == target::TASK && kind == target::MODULE
+        };
+        let action = self.named.iter().find(|action| !fits(action))?;
+        Some((
+            format!(
+                "`{}` is about a {}, never about a {kind}, so this never matches for it",
+                action.as_str(),
+                anything(*action)
+            ),
+            "write a rule of its own for each kind of resource".to_owned(),
+        ))
+    }
+
+    /// What is wrong where a group is named that is not there.
+    pub(crate) fn group_missing(&self, groups: &Groups) -> Option<(String, String)> {
+        match &self.principal {
+            Some(Principal::Group(name)) if !groups.has(name) => Some((
+                format!("there is no group `{name}`, so this forbids nothing to anybody"),
+                format!("write `{name} = []` in groups.toml if nobody is meant to be in it"),
+            )),
+            _ => None,
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::predicates::{PREDICATES_FILE, Predicates};
 use crate::problem::{Problem, ReadSetError};
 use crate::scope::Scope;
 use crate::statements::{line_and_column, statements};
+use crate::tags::Wanted;
 
 /// The schema that every set is held against.
 pub const SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
@@ -108,7 +109,7 @@ pub struct PolicySet {
     pub(crate) groups: Groups,
     pub(crate) predicates: Predicates,
     pub(crate) index: Index,
-    pub(crate) tags: Tagged,
+    pub(crate) tags: Wanted,
     warnings: Vec<Problem>,
 }
 
@@ -131,7 +132,7 @@ impl PolicySet {
         }
         let drafts = drafts(&files, &mut problems);
         let mut warnings = Vec::new();
-        let (rules, tags) = rules(&files, drafts, &predicates, &mut problems);
+        let (rules, tags) = rules(&files, drafts, &groups, &predicates, &mut problems);
         // Also where something else is wrong: whoever mends a set wants to know of all of it.
         validate(&files, &rules, &mut problems, &mut warnings);
         if !problems.is_empty() {
@@ -233,20 +234,6 @@ impl PolicySet {
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
-    }
-}
-
-/// The parameters and facts that some rule asks for: no question needs the others.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tagged {
-    names: BTreeSet<String>,
-    /// Whether a rule asks for one whose name is not written in it.
-    any: bool,
-}
-
-impl Tagged {
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.any || self.names.contains(name)
     }
 }
 
@@ -403,11 +390,12 @@ fn span_of(error: &dyn miette::Diagnostic, statement: &Range<usize>) -> Range<us
 fn rules(
     files: &[SourceFile],
     drafts: Vec<Draft>,
+    groups: &Groups,
     predicates: &Predicates,
     problems: &mut Vec<Problem>,
-) -> (Vec<Rule>, Tagged) {
+) -> (Vec<Rule>, Wanted) {
     let known = predicates.names().map(str::to_owned).collect();
-    let mut tags = Tagged::default();
+    let mut tags = Wanted::default();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut rules = Vec::with_capacity(drafts.len());
     for draft in drafts {
@@ -441,7 +429,12 @@ fn rules(
         let mut findings = Findings::of(&draft.policy);
         tags.any |= findings.any_tag;
         tags.names.append(&mut findings.tags);
-        for (message, help) in findings.errors(&draft.policy, &scope, &known) {
+        let mut errors = findings.errors(&draft.policy, &scope, &known);
+        errors.extend(scope.misfits());
+        if draft.policy.effect() == Effect::Forbid {
+            errors.extend(scope.group_missing(groups));
+        }
+        for (message, help) in errors {
             problems.push(at(message).help(help));
         }
         rules.push(Rule {
@@ -529,14 +522,28 @@ fn validate(
             None => problem,
         }
     };
+    let (impossible, doubtful): (Vec<_>, Vec<_>) =
+        result.validation_warnings().partition(|warning| {
+            let forbids = by_id
+                .get(AsRef::<str>::as_ref(warning.policy_id()))
+                .is_some_and(|rule| rule.forbids());
+            forbids
+                && matches!(
+                    warning,
+                    cedar_policy::ValidationWarning::ImpossiblePolicy(_)
+                )
+        });
+    problems.extend(impossible.into_iter().map(|warning| {
+        place(warning.policy_id(), warning).help("a forbid that never matches forbids nothing")
+    }));
     problems.extend(
         result
             .validation_errors()
             .map(|error| place(error.policy_id(), error)),
     );
     warnings.extend(
-        result
-            .validation_warnings()
+        doubtful
+            .into_iter()
             .map(|warning| place(warning.policy_id(), warning)),
     );
     let order = |a: &Problem, b: &Problem| (&a.file, a.line).cmp(&(&b.file, b.line));

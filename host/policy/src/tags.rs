@@ -1,6 +1,7 @@
 //! Parameters and facts as rules see them: names with texts, numbers or sets of texts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde_json::{Map, Value};
 
@@ -9,6 +10,32 @@ pub const TAGS_MAX: usize = 10_000;
 
 /// How deep hashes and lists may be in each other.
 const DEPTH_MAX: usize = 64;
+
+/// The parameters and facts that some rule asks for: no question needs the others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) names: BTreeSet<String>,
+    /// Whether a rule asks for one whose name is not written in it.
+    pub(crate) any: bool,
+}
+
+impl Wanted {
+    fn has(&self, name: &str) -> bool {
+        self.any || self.names.contains(name)
+    }
+
+    /// Whether a name is wanted that begins with this part.
+    fn may_begin(&self, key: &str) -> bool {
+        if self.any || key.contains(['.', '\\']) {
+            return true;
+        }
+        let names = self
+            .names
+            .range::<str, _>((Bound::Included(key), Bound::Unbounded));
+        let mut names = names.take_while(|name| name.starts_with(key));
+        names.any(|name| name.len() == key.len() || name.as_bytes().get(key.len()) == Some(&b'.'))
+    }
+}
 
 /// Names and what they mean. Every name is there once: dots that belong to a name have a backslash before them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -24,11 +51,8 @@ pub(crate) struct Tags {
 pub(crate) struct TooManyTags;
 
 impl Tags {
-    /// Takes apart what `wanted` says yes to; rules do not see the rest.
-    pub(crate) fn of(
-        values: &Map<String, Value>,
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<Self, TooManyTags> {
+    /// Takes apart what is wanted; rules do not see the rest.
+    pub(crate) fn of(values: &Map<String, Value>, wanted: &Wanted) -> Result<Self, TooManyTags> {
         let mut tags = Self::default();
         let mut seen = 0;
         tags.add("", values, wanted, &mut seen, 0)?;
@@ -39,11 +63,15 @@ impl Tags {
         &mut self,
         before: &str,
         values: &Map<String, Value>,
-        wanted: &dyn Fn(&str) -> bool,
+        wanted: &Wanted,
         seen: &mut usize,
         depth: usize,
     ) -> Result<(), TooManyTags> {
         for (key, value) in values {
+            // What no rule could mean is passed over before anything is made of it.
+            if before.is_empty() && !wanted.may_begin(key) {
+                continue;
+            }
             let key = escaped(key);
             let name = if before.is_empty() {
                 key
@@ -59,7 +87,7 @@ impl Tags {
         &mut self,
         name: &str,
         value: &Value,
-        wanted: &dyn Fn(&str) -> bool,
+        wanted: &Wanted,
         seen: &mut usize,
         depth: usize,
     ) -> Result<(), TooManyTags> {
@@ -77,13 +105,13 @@ impl Tags {
                     }
                 }
                 *seen += items.len();
-                if wanted(name) {
+                if wanted.has(name) {
                     self.lists
                         .insert(name.to_owned(), items.iter().filter_map(text).collect());
                 }
             }
             scalar => {
-                if wanted(name)
+                if wanted.has(name)
                     && let Some(text) = text(scalar)
                 {
                     if let Some(number) = scalar.as_i64() {
@@ -119,8 +147,15 @@ mod tests {
 
     use super::*;
 
+    fn all() -> Wanted {
+        Wanted {
+            any: true,
+            ..Wanted::default()
+        }
+    }
+
     fn tags(value: Value) -> Tags {
-        Tags::of(value.as_object().unwrap(), &|_| true).unwrap()
+        Tags::of(value.as_object().unwrap(), &all()).unwrap()
     }
 
     #[test]
@@ -152,11 +187,23 @@ mod tests {
     #[test]
     fn more_than_a_rule_could_ever_look_at_is_refused() {
         let many: Map<String, Value> = (0..=TAGS_MAX).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(Tags::of(&many, &|_| true), Err(TooManyTags));
+        assert_eq!(Tags::of(&many, &all()), Err(TooManyTags));
         let long = json!({"a": vec![1; TAGS_MAX], "b": 1});
         assert_eq!(
-            Tags::of(long.as_object().unwrap(), &|_| true),
+            Tags::of(long.as_object().unwrap(), &all()),
             Err(TooManyTags)
         );
+    }
+
+    #[test]
+    fn only_what_some_rule_asks_for_is_taken() {
+        let wanted = Wanted {
+            names: ["os.family", "role"].map(str::to_owned).into(),
+            any: false,
+        };
+        let facts = json!({"os": {"family": "Debian", "name": "x"}, "osx": 1, "role": "app", "roles": 2, "a.b": 3});
+        let tags = Tags::of(facts.as_object().unwrap(), &wanted).unwrap();
+        let names: Vec<&str> = tags.texts.keys().map(String::as_str).collect();
+        assert_eq!(names, ["os.family", "role"]);
     }
 }

@@ -22,6 +22,14 @@ pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
             );
         }
         if rule.forbids() {
+            if let Some(target) = rule.scope.resource.as_ref().filter(|_| rule.scope.is_exact)
+                && has_inside(target)
+            {
+                warn(
+                    "this forbids the resource itself and nothing that lies in it".to_owned(),
+                    "write `in` instead of `==`",
+                );
+            }
             continue;
         }
         if let Some(Target::Program(command)) = &rule.scope.resource {
@@ -65,6 +73,14 @@ pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
     }
     found.extend(writable_programs(set));
     found
+}
+
+/// Whether other resources lie in one like this.
+fn has_inside(target: &Target) -> bool {
+    match target {
+        Target::Path(_) | Target::Url(_) | Target::Program(_) | Target::Endpoint(_) => true,
+        Target::Named { .. } => false,
+    }
 }
 
 impl Rule {

@@ -53,6 +53,7 @@ impl World {
         set: &PolicySet,
         request: &Request,
         targets: &[(Target, Vec<Key>)],
+        asked: &BTreeSet<Action>,
     ) -> Result<Self, WorldError> {
         let caller = entity_uid(CALLER, request.caller.as_str())?;
         let subject = request.task.id();
@@ -76,7 +77,7 @@ impl World {
         )?);
         all.extend(tagged(set, INPUT, &request.input)?);
         all.extend(tagged(set, FACTS, &request.facts)?);
-        all.extend(actions());
+        all.extend(actions(asked));
         let mut seen: HashSet<EntityUid> = HashSet::from([task.clone()]);
         for (target, covering) in targets {
             let own = entity_uid(target.kind(), &target.id())?;
@@ -293,8 +294,7 @@ fn tagged(
     kind: &str,
     values: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<[Entity; 3], WorldError> {
-    let wanted = |name: &str| set.tags.has(name);
-    let tags = Tags::of(values, &wanted).map_err(|error| WorldError::of(&error))?;
+    let tags = Tags::of(values, &set.tags).map_err(|error| WorldError::of(&error))?;
     let (numbers, lists) = (entity_uid(NUMBERS, kind)?, entity_uid(LISTS, kind)?);
     let new = |own: EntityUid, attributes: Vec<(String, Value)>, tags: Vec<(String, Value)>| {
         Entity::new_with_tags(own, attributes, [], tags).map_err(|error| WorldError::of(&error))
@@ -325,14 +325,12 @@ fn tagged(
     ])
 }
 
-/// The actions with their groups, as the schema has them.
-fn actions() -> impl Iterator<Item = Entity> {
-    Action::ALL.into_iter().filter_map(|action| {
+/// Actions with their groups, as the schema has them.
+fn actions(asked: &BTreeSet<Action>) -> impl Iterator<Item = Entity> {
+    asked.iter().filter_map(|action| {
         let group = action.group().and_then(|group| uid(ACTION, group));
-        Some(Entity::new_no_attrs(
-            uid(ACTION, action.as_str())?,
-            group.into_iter().collect(),
-        ))
+        let own = uid(ACTION, action.as_str())?;
+        Some(Entity::new_no_attrs(own, group.into_iter().collect()))
     })
 }
 
@@ -379,7 +377,8 @@ pub(crate) fn fits_schema(set: &PolicySet, request: &Request) {
             (target, covering)
         })
         .collect();
-    let world = World::of(set, request, &targets).unwrap();
+    let all = Action::ALL.into_iter().collect();
+    let world = World::of(set, request, &targets, &all).unwrap();
     let schema = crate::set::schema().unwrap();
     let entities: Vec<Entity> = world.entities.iter().cloned().collect();
     Entities::from_entities(entities, Some(schema)).unwrap();

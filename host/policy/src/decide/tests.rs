@@ -574,6 +574,18 @@ fn sets_that_cannot_be_used_say_where() {
             "a forbid names its target in its scope",
         ),
         (
+            "forbid (principal, action == Action::\"capability\", resource);",
+            "policy is impossible",
+        ),
+        (
+            "forbid (principal in Group::\"nobody\", action, resource);",
+            "there is no group `nobody`, so this forbids nothing to anybody",
+        ),
+        (
+            "forbid (principal, action in [Action::\"fs.read\", Action::\"exec\"], resource in Path::\"/etc\");",
+            "`exec` is about a Program, never about a Path",
+        ),
+        (
             "permit (principal, action, resource) when { context.predicates.contains(\"x\") };",
             "there is no predicate `x`",
         ),
