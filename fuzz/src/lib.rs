@@ -36,6 +36,8 @@ pub mod ask;
 pub mod capability;
 
 pub mod choria;
+pub mod policy;
+pub mod policy_rules;
 
 pub mod allowed_signers;
 pub mod public_key;
@@ -50,7 +52,7 @@ pub mod wasi_calls;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle under its name.
-pub const ORACLES: [(&str, Oracle); 19] = [
+pub const ORACLES: [(&str, Oracle); 21] = [
     ("allowed_signers", allowed_signers::check),
     ("ask", ask::check),
     ("bundle", bundle::check),
@@ -63,6 +65,8 @@ pub const ORACLES: [(&str, Oracle); 19] = [
     ("metadata", metadata::check),
     ("overlay", overlay::check),
     ("plain_tar", plain_tar::check),
+    ("policy", policy::check),
+    ("policy_rules", policy_rules::check),
     ("public_key", public_key::check),
     ("result", result::check),
     ("signature", signature::check),

@@ -113,6 +113,18 @@ impl PolicySet {
             Err(error) => failed(&error.to_string()),
         }
     }
+
+    /// The same by asking every rule, without the index: slow, and held against [`PolicySet::decide_on`] by an oracle.
+    #[must_use]
+    pub fn decide_by_all_rules(&self, request: &Request, asks: &Asks) -> Decided {
+        match Court::of(self, request, asks) {
+            Ok(mut court) => {
+                court.whole = Some(Bucket::of(self.rules()));
+                court.decide()
+            }
+            Err(error) => failed(&error.to_string()),
+        }
+    }
 }
 
 fn failed(message: &str) -> Decided {
@@ -190,6 +202,8 @@ pub(crate) struct Court<'s> {
     pub(crate) world: World,
     contexts: HashMap<(Origin, bool), Context>,
     authorizer: Authorizer,
+    /// All rules, where none are to be left out.
+    whole: Option<Bucket>,
 }
 
 /// What rules say to one question.
@@ -235,6 +249,7 @@ impl<'s> Court<'s> {
             world,
             contexts: HashMap::new(),
             authorizer: Authorizer::new(),
+            whole: None,
         })
     }
 
@@ -266,12 +281,12 @@ impl<'s> Court<'s> {
             return Ok(Verdict::Unpermitted);
         };
         let context = self.world.of_run()?;
-        let buckets = self.set.index.buckets(action, &self.keys, covering);
+        let buckets = self.buckets(action, covering);
         let said = self.hear(
             action,
             entity_uid(target.kind(), &target.id())?,
             &context,
-            buckets.map(|bucket| &bucket.rules),
+            buckets.into_iter().map(|bucket| &bucket.rules),
             self.world.entities(),
         )?;
         Ok(said.verdict())
@@ -343,8 +358,9 @@ impl<'s> Court<'s> {
             }
         };
         let uid = entity_uid(target.kind(), &target.id())?;
-        let buckets = self.set.index.buckets(action, &self.keys, covering);
+        let buckets = self.buckets(action, covering);
         let mut hit = buckets
+            .into_iter()
             .filter(|bucket| !forbids_only || bucket.forbids_count > 0)
             .map(|bucket| {
                 if forbids_only {
@@ -368,6 +384,34 @@ impl<'s> Court<'s> {
             .cloned();
         let entities = self.world.with_parents(uid.clone(), target, parents)?;
         Ok(self.hear(action, uid, context, hit, &entities)?.verdict())
+    }
+
+    /// The rules that can match a question.
+    fn buckets<'c>(&'c self, action: Action, covering: &'c [Key]) -> Vec<&'c Bucket> {
+        match &self.whole {
+            Some(whole) => vec![whole],
+            None => self
+                .set
+                .index
+                .buckets(action, &self.keys, covering)
+                .collect(),
+        }
+    }
+
+    /// The names in forbids that an ask meets, but for those that cover it.
+    fn met(&self, action: Action, target: &Target, covering: &[Key]) -> Vec<(Target, Key)> {
+        if self.whole.is_none() {
+            return self.set.index.met(action, target, covering);
+        }
+        let forbids = self
+            .set
+            .rules()
+            .iter()
+            .filter(|rule| rule.forbids() && rule.scope.actions.contains(&action));
+        let named = forbids.filter_map(|rule| rule.scope.resource.as_ref());
+        let met = named.filter(|name| name.meets(target) || lies_behind(name, target));
+        let met = met.filter_map(|name| Some((name.clone(), self.set.index.key(name)?)));
+        met.filter(|(_, key)| !covering.contains(key)).collect()
     }
 
     /// What a question of another kind than the ask's own is about.
@@ -401,7 +445,7 @@ impl<'s> Court<'s> {
             Some(target) => (target, self.set.index.covering(target)),
             None => (own, own_covering.clone()),
         };
-        let met = self.set.index.met(action, target, &covering);
+        let met = self.met(action, target, &covering);
         if met.len() > INNER_QUESTIONS_MAX {
             return Ok(Inside::Verdict(Verdict::Failed {
                 rule: None,
@@ -443,7 +487,10 @@ impl<'s> Court<'s> {
         let Some(uid) = self.set.index.uid(key) else {
             return Ok(Said::default());
         };
-        let buckets = self.set.index.buckets_of(action, &self.keys, key);
+        let buckets = match &self.whole {
+            Some(whole) => vec![whole],
+            None => self.set.index.buckets_of(action, &self.keys, key),
+        };
         let forbids: Vec<&Bucket> = buckets
             .into_iter()
             .filter(|bucket| bucket.forbids_count > 0)

@@ -189,6 +189,11 @@ impl Index {
         found
     }
 
+    /// The key of a name in some rule.
+    pub(crate) fn key(&self, target: &Target) -> Option<Key> {
+        self.names.known(target.kind(), &target.id())
+    }
+
     /// The entity of a name in some rule.
     pub(crate) fn uid(&self, key: Key) -> Option<&EntityUid> {
         let at = usize::try_from(key).ok()?.checked_sub(1)?;
@@ -212,6 +217,13 @@ impl Index {
 }
 
 impl Bucket {
+    /// All of some rules.
+    pub(crate) fn of(rules: &[Rule]) -> Self {
+        let mut bucket = Self::default();
+        rules.iter().for_each(|rule| bucket.add(rule));
+        bucket
+    }
+
     fn add(&mut self, rule: &Rule) {
         // Ids are unique in a set, and a rule comes once to a bucket; so neither can fail.
         let _ = self.rules.add(rule.policy.clone());
