@@ -47,6 +47,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(commands::trust::TrustCommand),
     #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
+    #[command(subcommand)]
     Config(commands::config::ConfigCommand),
     Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),

@@ -151,6 +151,8 @@ impl<'l> Frame<'l> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Told {
     #[serde(default)]
+    format: Option<Value>,
+    #[serde(default)]
     event: Option<Value>,
     /// Of `recovered`: how long the torn line was.
     #[serde(default)]
@@ -172,6 +174,10 @@ impl Told {
 
     pub(super) fn is(&self, event: &str) -> bool {
         self.event.as_ref().and_then(Value::as_str) == Some(event)
+    }
+
+    pub(super) fn has_format(&self, format: &str) -> bool {
+        self.format.as_ref().and_then(Value::as_str) == Some(format)
     }
 
     /// The text of a checkpoint and its signature.

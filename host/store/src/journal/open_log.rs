@@ -10,7 +10,6 @@ use cap_std::fs::Dir;
 use host_core::Timestamp;
 use rustix::fs::{AtFlags, OFlags, fdatasync, fstat, fsync, ftruncate, statat};
 use rustix::io::{Errno, write};
-use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::catch_up::{Ending, catch_up};
 use super::chain::{CHAIN_KEY_BYTES, ChainKey};
@@ -236,18 +235,11 @@ pub(super) fn check_unbegun(log: &LockedLog) -> Result<(), JournalError> {
 pub(super) fn new_key() -> Result<ChainKey, DiskError> {
     const DOING: &str = "get random bytes for the key of the audit log";
     let mut bytes = [0; CHAIN_KEY_BYTES];
-    let got = loop {
-        match getrandom(&mut bytes, GetRandomFlags::empty()) {
-            Err(Errno::INTR) => {}
-            got => break got.map_err(DiskError::when(DOING))?,
-        }
-    };
-    // So few bytes come at once or not at all.
-    if got == CHAIN_KEY_BYTES {
-        Ok(ChainKey::from_bytes(bytes))
-    } else {
-        Err(DiskError::when(DOING)(Errno::IO))
-    }
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let errno = error.raw_os_error();
+        DiskError::when(DOING)(errno.map_or(Errno::IO, Errno::from_raw_os_error))
+    })?;
+    Ok(ChainKey::from_bytes(bytes))
 }
 
 /// Writes all bytes in one piece and waits for the disk; on an error some of them may be in the file.

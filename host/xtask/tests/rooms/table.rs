@@ -126,6 +126,7 @@ pub(crate) const ROOMS: &[Room] = &[
         rooms: &["host-core"],
         crates: Crates::Only(&[
             "cap-std",
+            "getrandom",
             "hmac",
             "rustix",
             "serde",

@@ -64,6 +64,32 @@ fn replaced(line: &mut Vec<u8>, from: &str, to: &str) {
     *line = text.replacen(from, to, 1).into_bytes();
 }
 
+/// A log as the first version of the chain wrote it, made by another program from the description alone. It must stay
+/// what is written, and be whole.
+const YESTERDAY: [&str; 2] = [
+    "{\"format\":\"host.journal/2\",\"seq\":1,\"prev\":\"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d\",\"time\":\"2026-11-21T09:20:11.042Z\",\"event\":\"intended\",\"why\":\"a\\nb\u{202e}\",\"mac\":\"780000198da899ec9105ce7a000e67ca8d426defeb06825b8746d69adf18d3b2\"}\n",
+    "{\"format\":\"host.journal/2\",\"seq\":2,\"prev\":\"942af3b8494b883b36b47943af6b8989372e1172cd6816b35eabeddd51cd764a\",\"time\":\"2026-11-21T09:20:11.042Z\",\"mac\":\"b56281f52a4b97cdc5fd9f6edd63576af4405906516c2bb40a5d96c1edd3a800\"}\n",
+];
+
+#[test]
+fn a_chain_of_yesterday_is_what_is_written() {
+    let mut chain = written(&[]).1;
+    let time = Timestamp::from_unix(1_795_252_811, 42_000_000);
+    let records = [
+        json!({"event": "intended", "why": "a\nb\u{202e}"}),
+        json!({}),
+    ];
+    for (record, expected) in records.iter().zip(YESTERDAY) {
+        let line = chain.write(time, record).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), expected);
+    }
+    let evidence = Evidence {
+        against: Some(chain.head()),
+        ..Evidence::default()
+    };
+    assert_eq!(found(YESTERDAY.concat().as_bytes(), &evidence), [""; 0]);
+}
+
 const CHANGED: &str = "changed: the line behind it was written after another one";
 const EITHER: &str = "this line or the one behind it was changed: they do not belong together";
 
@@ -131,6 +157,17 @@ fn a_record_that_became_none_is_located() {
         |log| replaced(&mut log[4], "{\"format\"", "[\"format\""),
         &["5: changed: record 5 stood here, and this is none"],
     );
+}
+
+/// It was taken for a line of before the chain, and only said to be missing further down.
+#[test]
+fn a_first_record_that_became_none_is_located() {
+    for to in ["[\"format\"", "{\n\"format\""] {
+        check(
+            |log| replaced(&mut log[0], "{\"format\"", to),
+            &["1: changed: record 1 stood here, and this is none"],
+        );
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::broken::{BREAKS_MAX, Break, Broken};
 use super::link::{Links, Place};
 use super::proofs::{Codes, begins_key, check_checkpoint};
 use super::{Claim, Evidence, StateClaim, Unproven, Verdict};
+use crate::journal::JOURNAL_FORMAT_BEFORE;
 use crate::journal::chain::{BlockHash, ChainKey, Head, hash_of_line};
 use crate::journal::line::{CHECKPOINT, Frame, LINE_BEGIN, RECOVERED, Told};
 use crate::journal::lines::{Taken, take_line};
@@ -66,6 +67,8 @@ pub(super) struct Walk<'e> {
     /// What comes before the chain, while none of its records was seen.
     block: Option<BlockHash>,
     links: Option<Links>,
+    /// Where lines began that are neither of the chain nor of what was before it, up to its first record.
+    strange: Option<Spot>,
     /// The last record that was gone on behind.
     last: Option<Spot>,
     last_checkpoint: Option<u64>,
@@ -87,6 +90,7 @@ impl<'e> Walk<'e> {
             verdict: Verdict::default(),
             block: Some(BlockHash::new()),
             links: None,
+            strange: None,
             last: None,
             last_checkpoint: None,
             run: None,
@@ -123,7 +127,7 @@ impl<'e> Walk<'e> {
             };
             self.verdict.lines = spot.line;
             self.verdict.bytes = spot.offset.saturating_add(taken.bytes);
-            if !self.pass_old(block, &line, taken) {
+            if !self.pass_old(spot, block, &line, taken) {
                 self.pass(spot, &line, taken, run);
             }
         }
@@ -132,7 +136,13 @@ impl<'e> Walk<'e> {
     }
 
     /// Takes a line before the chain; `false` for the first of the chain and all behind it.
-    fn pass_old(&mut self, block: Option<BlockHash>, line: &[u8], taken: Taken) -> bool {
+    fn pass_old(
+        &mut self,
+        spot: Spot,
+        block: Option<BlockHash>,
+        line: &[u8],
+        taken: Taken,
+    ) -> bool {
         let Some(mut longer) = block else {
             return false;
         };
@@ -148,6 +158,12 @@ impl<'e> Walk<'e> {
         }
         self.block = Some(longer);
         self.verdict.old_lines = self.verdict.lines;
+        let is_old = Told::of(line).is_some_and(|told| told.has_format(JOURNAL_FORMAT_BEFORE));
+        self.strange = match self.strange {
+            _ if is_old => None,
+            None => Some(spot),
+            strange => strange,
+        };
         true
     }
 
@@ -221,6 +237,11 @@ impl<'e> Walk<'e> {
             }
             Place::Misnumbered => self.add(spot, Broken::Changed),
             Place::Behind { .. } if is_filled => {}
+            Place::Behind { from, to }
+                if let Some(strange) = self.strange.filter(|_| from == 1) =>
+            {
+                self.add(strange, Broken::Spoiled { from, to });
+            }
             Place::Behind { from, to } => self.add(read.spot, Broken::Missing { from, to }),
             Place::Displaced => self.add(read.spot, Broken::Displaced),
             Place::Repeated => self.add(read.spot, Broken::Repeated),
