@@ -41,11 +41,16 @@ fn three_runs(lab: &Lab) -> String {
     module
 }
 
+/// Runs `host` over a log that somebody changed.
+#[track_caller]
+fn look(lab: &Lab, arguments: &[&str]) -> Ran {
+    lab.host(arguments).start().end_unsettled()
+}
+
 /// Asserts that the log is found to be broken here, in these words, and that it is written to no more.
 #[track_caller]
-fn is_broken(lab: &Lab, module: &str, line: usize, what: &str) {
-    let ran = lab
-        .run(VERIFY)
+fn is_broken(lab: &Lab, line: usize, what: &str) {
+    let ran = look(lab, VERIFY)
         .exits(4)
         .hints("host audit restart --reason TEXT");
     let found = format!("line {line} (byte ");
@@ -55,15 +60,13 @@ fn is_broken(lab: &Lab, module: &str, line: usize, what: &str) {
             .any(|said| said.contains(&found) && said.contains(what)),
         "no `{found}` with `{what}` in\n{text}"
     );
-    let _ = module;
 }
 
 /// Asserts that nothing is run, and that nothing of the log is changed by that.
 #[track_caller]
 fn runs_nothing(lab: &Lab, module: &str) -> Ran {
     let before = (fs::read(log(lab)).ok(), lab.spooled().len());
-    let ran = lab
-        .run(&["run", module])
+    let ran = look(lab, &["run", module])
         .exits(7)
         .says(&["cannot be recorded, so it was not started"])
         .hints("host audit verify");
@@ -142,7 +145,7 @@ fn each_tampering_is_found_and_located() {
         tamper(&mut lines);
         assert_ne!(lines, good, "{name}");
         write(&lab, &lines);
-        is_broken(&lab, &module, line, what);
+        is_broken(&lab, line, what);
     }
     write(&lab, &good);
     lab.run(VERIFY).exits(0);
@@ -170,10 +173,10 @@ fn a_log_whose_end_is_not_what_was_written_lets_nothing_run() {
     let kept = fs::read(state(&lab)).unwrap();
     fs::remove_file(state(&lab)).unwrap();
     runs_nothing(&lab, &module).says(&["lost its `journal.state`"]);
-    is_broken(&lab, &module, 7, "is gone");
+    is_broken(&lab, 7, "is gone");
     fs::write(state(&lab), &kept[1..]).unwrap();
     runs_nothing(&lab, &module).says(&["`journal.state` of the audit log is damaged"]);
-    is_broken(&lab, &module, 7, "is damaged");
+    is_broken(&lab, 7, "is damaged");
     fs::write(state(&lab), &kept).unwrap();
     lab.run(&["run", &module]).exits(0);
 }
@@ -185,15 +188,15 @@ fn a_log_is_begun_anew_and_the_old_one_kept() {
     let cut = lines(&lab)[..4].to_vec();
     write(&lab, &cut);
     runs_nothing(&lab, &module);
-    lab.run(&["audit", "restart"]).exits(2);
-    lab.run(&["audit", "restart", "--reason", " "]).exits(2);
-    let ran = lab.run(&["audit", "restart", "--reason", HOSTILE]).exits(0);
+    look(&lab, &["audit", "restart"]).exits(2);
+    look(&lab, &["audit", "restart", "--reason", " "]).exits(2);
+    let ran = look(&lab, &["audit", "restart", "--reason", HOSTILE]).exits(0);
     let text = ran.text();
     let aside = text.split('`').nth(1).unwrap();
     assert!(aside.starts_with("journal.jsonl.2"), "{text}");
     assert_eq!(lab.read(&format!("home/state/{aside}")), cut.concat());
-    lab.run(&["run", &module]).exits(0);
-    lab.run(VERIFY).exits(0);
+    look(&lab, &["run", &module]).exits(0);
+    look(&lab, VERIFY).exits(0);
     assert_eq!(lab.events(), ["restarted", "intended", "finished"]);
     let first = &lab.journal()[0];
     assert_eq!(first["old"]["file"], aside);
@@ -205,41 +208,38 @@ fn a_log_that_was_set_back_is_found_by_a_head_that_was_kept() {
     let lab = Lab::new();
     let module = three_runs(&lab);
     let backup = (fs::read(log(&lab)).unwrap(), fs::read(state(&lab)).unwrap());
-    lab.run(&["run", &module]).exits(0);
-    let head = lab
-        .run(&["audit", "head"])
+    look(&lab, &["run", &module]).exits(0);
+    let head = look(&lab, &["audit", "head"])
         .exits(0)
         .says(&["signed by ssh-ed25519"])
         .text();
     let head = head.trim().to_owned();
     let kept = lab.write("head", &head);
     for against in [&head, &kept] {
-        lab.run(&["audit", "verify", "--against", against]).exits(0);
+        look(&lab, &["audit", "verify", "--against", against]).exits(0);
     }
     fs::write(log(&lab), &backup.0).unwrap();
     fs::write(state(&lab), &backup.1).unwrap();
-    lab.run(VERIFY)
+    look(&lab, VERIFY)
         .exits(0)
         .says(&["whether the whole log was set back"]);
-    let rolled = lab
-        .run(&["audit", "verify", "--against", &kept])
+    let rolled = look(&lab, &["audit", "verify", "--against", &kept])
         .exits(4)
         .text();
     assert!(
         rolled.contains("line 7 ") && rolled.contains("rolled back"),
         "{rolled}"
     );
-    lab.run(&["run", &module]).exits(0);
-    lab.run(VERIFY).exits(0);
-    let other = lab
-        .run(&["audit", "verify", "--against", &head])
+    look(&lab, &["run", &module]).exits(0);
+    look(&lab, VERIFY).exits(0);
+    let other = look(&lab, &["audit", "verify", "--against", &head])
         .exits(4)
         .text();
     assert!(
         other.contains("line 8 ") && other.contains("another branch"),
         "{other}"
     );
-    lab.run(&["audit", "verify", "--against", "nothing"])
+    look(&lab, &["audit", "verify", "--against", "nothing"])
         .exits(2)
         .hints("host audit head");
 }
@@ -410,16 +410,19 @@ fn a_log_of_before_the_chain_is_shown_and_continued() {
 fn who_follows_sees_what_comes_and_ends_by_a_signal() {
     let lab = Lab::new();
     let module = lab.shell("echo done");
-    lab.run(&["run", &module]).exits(0);
+    look(&lab, &["run", &module]).exits(0);
     let live = lab.host(&["audit", "show", "--follow"]).start();
     std::thread::sleep(Duration::from_millis(300));
-    lab.run(&["run", &module]).exits(0);
-    lab.run(&["audit", "restart", "--reason", "while it is followed"])
-        .exits(0);
-    lab.run(&["run", &module]).exits(0);
+    look(&lab, &["run", &module]).exits(0);
+    look(
+        &lab,
+        &["audit", "restart", "--reason", "while it is followed"],
+    )
+    .exits(0);
+    look(&lab, &["run", &module]).exits(0);
     std::thread::sleep(Duration::from_millis(900));
     live.signal(Signal::INT);
-    let shown = live.end().exits(130).text();
+    let shown = live.end_unsettled().exits(130).text();
     let events: Vec<&str> = shown
         .lines()
         .map(|line| line.split_whitespace().nth(2).unwrap())

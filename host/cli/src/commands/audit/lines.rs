@@ -29,9 +29,9 @@ impl<'l> Told<'l> {
         self.text("task")
     }
 
-    /// Who ordered it; empty where the person at the keyboard did.
+    /// Who ordered it; empty where the person at the keyboard did, as with each run of whose caller nothing is said.
     pub(super) fn caller(self) -> Option<&'l str> {
-        self.text("caller")
+        self.text("caller").or_else(|| self.run().map(|_| ""))
     }
 
     /// What it amounts to.

@@ -10,7 +10,7 @@ use host_store::{
 };
 use serde_json::{Value, json};
 
-use super::{DAMAGE_HINT, key, nothing, open_to_look, rekey};
+use super::{key, nothing, open_to_look, rekey};
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -135,7 +135,7 @@ fn print(context: &Context, verdict: &Verdict) {
         }
     }
     if !verdict.is_whole() {
-        printer.hint(DAMAGE_HINT);
+        printer.hint("`host audit restart --reason TEXT` keeps it aside and begins a new one");
     } else if verdict.unproven.contains(&Unproven::NoHead) {
         printer.hint("keep the head on another machine: host audit head");
     }
@@ -145,7 +145,10 @@ fn summary(verdict: &Verdict) -> String {
     let Some(head) = verdict.head else {
         return format!("{} lines, none of them in the chain", verdict.lines);
     };
-    let mut text = format!("{} records hold together", head.seq);
+    let mut text = match head.seq {
+        1 => "1 record holds together".to_owned(),
+        count => format!("{count} records hold together"),
+    };
     if verdict.old_lines > 0 {
         text.push_str(&format!(", with {} lines before them", verdict.old_lines));
     }
