@@ -147,3 +147,36 @@ fn check_longer(data: &[u8], verdict: &Verdict, head: Head) {
     assert_eq!(again.head, Some(chain.head()));
     assert_eq!(again.lines, verdict.lines + 1);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::verdict;
+
+    /// Another program wrote the corpus, from the description of the format alone.
+    #[test]
+    fn logs_by_another_program_are_whole_and_broken_ones_are_not() {
+        let corpus = |name: &str| {
+            let path = format!("{}/corpus/audit_log/{name}", env!("CARGO_MANIFEST_DIR"));
+            let file = std::fs::File::open(path).unwrap();
+            std::io::Read::bytes(file)
+                .map(Result::unwrap)
+                .collect::<Vec<u8>>()
+        };
+        for (name, records) in [
+            ("three", 3),
+            ("unended", 3),
+            ("torn", 3),
+            ("continued", 2),
+            ("recovered", 5),
+            ("checkpoints", 4),
+            ("rekeyed", 3),
+        ] {
+            let verdict = verdict(&corpus(name), None);
+            assert!(verdict.is_whole(), "{name}: {:?}", verdict.breaks);
+            assert_eq!(verdict.head.map(|head| head.seq), Some(records), "{name}");
+        }
+        for name in ["swapped", "branch"] {
+            assert!(!verdict(&corpus(name), None).is_whole(), "{name}");
+        }
+    }
+}

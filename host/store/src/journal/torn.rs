@@ -2,9 +2,10 @@
 //!
 //! A torn tail is the beginning of a line; or several, where the crash came again while the first was being closed; or
 //! anything with the zeros of a file system that knew a length and not what is in it, since no line has a zero. A whole
-//! line that is not the next, or a line that never was one of this log, is no torn tail.
+//! object that is not the next line, or a line that does not begin like one of this log, is no torn tail.
 
 use host_core::Digest;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -63,7 +64,10 @@ impl Tail {
         }
         let is_begun = LINE_BEGIN.starts_with(line) && !line.is_empty();
         let begins_alike = line.starts_with(LINE_BEGIN) || is_begun;
-        self.has_other |= !begins_alike || !taken.is_whole || Frame::of(line).is_some();
+        // The beginning of an object is none yet: whatever is one was whole when it was written, here or elsewhere.
+        let is_whole =
+            Frame::of(line).is_some() || serde_json::from_slice::<IgnoredAny>(line).is_ok();
+        self.has_other |= !begins_alike || !taken.is_whole || is_whole;
         self.bytes = self.bytes.saturating_add(taken.bytes);
         self.is_ended = taken.is_ended;
     }

@@ -264,6 +264,20 @@ fn inserted_lines_are_located() {
     }
 }
 
+/// They were taken for torn pieces, since they begin like lines of the log and have no frame.
+#[test]
+fn whole_objects_at_the_end_are_no_torn_line() {
+    for foreign in [
+        "{\"format\":\"host.journal/2\",\"seq\":9}\n",
+        "{\"format\":\"host.journal/2\",\"seq\":9}",
+    ] {
+        check(
+            |log| log.push(foreign.into()),
+            &["9: inserted: the line is no record of this log"],
+        );
+    }
+}
+
 #[test]
 fn a_record_of_another_log_is_located() {
     let head = Head {
