@@ -5,7 +5,7 @@
 //! is refused. A line whose frame is not exactly of this form is not a line of the chain.
 
 use host_core::{Digest, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::chain::{ChainKey, plain_number};
@@ -147,53 +147,44 @@ impl<'l> Frame<'l> {
     }
 }
 
-/// What the chain needs of the fields of a line: those of the log's own events.
-#[derive(Debug, Deserialize)]
-pub(super) struct Told {
-    #[serde(default)]
-    format: Option<Value>,
-    #[serde(default)]
-    event: Option<Value>,
-    /// Of `recovered`: how long the torn line was.
-    #[serde(default)]
-    bytes: Option<Value>,
-    /// Of `recovered`: the hash of the torn line. Of `rekeyed`: that of the new key.
-    #[serde(default)]
-    sha256: Option<Value>,
-    #[serde(default)]
-    checkpoint: Option<Value>,
-    #[serde(default)]
-    signature: Option<Value>,
-}
+/// The fields of a line, for what the chain needs of them.
+#[derive(Debug)]
+pub(super) struct Told(Value);
 
 impl Told {
-    /// Reads a line; `None` when it is not a JSON object, or tells one of these things twice.
+    /// Reads a line; `None` when it is not a JSON object.
+    ///
+    /// All of it is parsed, as by whoever reads records: what cannot be read is no record, however well it is linked.
     pub(super) fn of(line: &[u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
+        let value: Value = serde_json::from_slice(line).ok()?;
+        value.is_object().then_some(Self(value))
     }
 
     pub(super) fn is(&self, event: &str) -> bool {
-        self.event.as_ref().and_then(Value::as_str) == Some(event)
+        self.text("event") == Some(event)
     }
 
     pub(super) fn has_format(&self, format: &str) -> bool {
-        self.format.as_ref().and_then(Value::as_str) == Some(format)
+        self.text("format") == Some(format)
     }
 
     /// The text of a checkpoint and its signature.
     pub(super) fn checkpoint(&self) -> Option<(&str, &str)> {
-        let text = self.checkpoint.as_ref()?.as_str()?;
-        Some((text, self.signature.as_ref()?.as_str()?))
+        Some((self.text("checkpoint")?, self.text("signature")?))
     }
 
-    /// The hash that the line names.
+    /// Of `recovered`, the hash of the torn line; of `rekeyed`, that of the new key.
     pub(super) fn digest(&self) -> Option<Digest> {
-        self.sha256.as_ref()?.as_str()?.parse().ok()
+        self.text("sha256")?.parse().ok()
     }
 
-    /// The length that the line names, in bytes.
+    /// Of `recovered`, how long the torn line was, in bytes.
     pub(super) fn length(&self) -> Option<u64> {
-        self.bytes.as_ref()?.as_u64()
+        self.0.get("bytes")?.as_u64()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a crash leaves behind the last line: pieces of lines, told from what nobody's crash makes.
 //!
-//! A torn tail is the beginning of a line; or several, where the crash came again while the first was being closed; or
-//! anything with the zeros of a file system that knew a length and not what is in it, since no line has a zero. A whole
-//! object that is not the next line, or a line that does not begin like one of this log, is no torn tail.
+//! A torn tail is the beginning of a line; or several, where the crash came again while the first was being closed. A line
+//! with zeros is one too: they are of a file system that knew a length and not what is in it, and no line is written with
+//! one. A whole object that is not the next line, or a line that does not begin like one of this log, is no torn tail.
 
 use host_core::Digest;
 use serde::de::IgnoredAny;
@@ -35,6 +35,7 @@ pub(super) struct Tail {
     bytes: u64,
     /// Whether the last line that was added has its newline, which is not hashed yet.
     is_ended: bool,
+    /// Whether the line that is being added has a zero.
     has_zero: bool,
     has_other: bool,
 }
@@ -65,9 +66,11 @@ impl Tail {
         let is_begun = LINE_BEGIN.starts_with(line) && !line.is_empty();
         let begins_alike = line.starts_with(LINE_BEGIN) || is_begun;
         // The beginning of an object is none yet: whatever is one was whole when it was written, here or elsewhere.
-        let is_whole =
+        let is_object =
             Frame::of(line).is_some() || serde_json::from_slice::<IgnoredAny>(line).is_ok();
-        self.has_other |= !begins_alike || !taken.is_whole || is_whole;
+        let is_piece = self.has_zero || begins_alike && taken.is_whole;
+        self.has_other |= is_object || !is_piece;
+        self.has_zero = false;
         self.bytes = self.bytes.saturating_add(taken.bytes);
         self.is_ended = taken.is_ended;
     }
@@ -90,7 +93,7 @@ impl Tail {
 
     /// Whether a crash can have left this.
     pub(super) fn may_be_torn(&self) -> bool {
-        self.has_zero || !self.has_other
+        !self.has_other
     }
 
     /// What the line tells that closes this, where the last newline is not a part of it.

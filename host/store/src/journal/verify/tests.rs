@@ -170,6 +170,21 @@ fn a_first_record_that_became_none_is_located() {
     }
 }
 
+/// Nobody can read such a record, and it was said to be one.
+#[test]
+fn a_record_that_is_no_text_any_more_is_located() {
+    check(
+        |log| {
+            let text = log[4]
+                .windows(3)
+                .rposition(|window| window == b"\"n\"")
+                .unwrap();
+            log[4][text + 1] = 0xc9;
+        },
+        &["5: changed: record 5 stood here, and this is none"],
+    );
+}
+
 #[test]
 fn two_records_that_became_one_line_are_located() {
     check(
@@ -276,6 +291,17 @@ fn whole_objects_at_the_end_are_no_torn_line() {
             &["9: inserted: the line is no record of this log"],
         );
     }
+}
+
+/// One zero made everything behind it a torn tail.
+#[test]
+fn a_zero_in_a_line_makes_no_torn_tail_of_those_behind_it() {
+    let (mut log, _) = lines(8);
+    replaced(&mut log[1], "\"time\"", "\"t\0me\"");
+    replaced(&mut log[2], "\"seq\":3", "\"seq\": 3");
+    let log = log[..3].concat();
+    let breaks = found(&log, &Evidence::default());
+    assert_eq!(breaks, ["2: inserted: 2 lines are no records of this log"]);
 }
 
 #[test]
