@@ -45,6 +45,8 @@ pub mod signature;
 pub mod signature_edits;
 pub mod trust_list;
 
+pub mod audit_log;
+
 pub mod verdict;
 pub mod wasi_calls;
 
@@ -52,9 +54,10 @@ pub mod wasi_calls;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle under its name.
-pub const ORACLES: [(&str, Oracle); 21] = [
+pub const ORACLES: [(&str, Oracle); 22] = [
     ("allowed_signers", allowed_signers::check),
     ("ask", ask::check),
+    ("audit_log", audit_log::check),
     ("bundle", bundle::check),
     ("bundle_edits", bundle_edits::check),
     ("capability", capability::check),

@@ -5,11 +5,12 @@
 use host_trust::sshsig::{Namespace, SIGNATURE_BYTES_MAX, Signature};
 
 /// Every purpose that a signature can have.
-pub(crate) const NAMESPACES: [Namespace; 4] = [
+pub(crate) const NAMESPACES: [Namespace; 5] = [
     Namespace::Bundle,
     Namespace::Order,
     Namespace::Trust,
     Namespace::Receipt,
+    Namespace::Audit,
 ];
 
 /// Panics unless `data` is refused, or is the one spelling of a signature that holds for nothing.

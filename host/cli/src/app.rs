@@ -124,6 +124,7 @@ fn dispatch(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> 
         Command::Key(command) => commands::key::run(context, &command),
         Command::Trust(command) => commands::trust::run(context, &command),
         Command::Policy(command) => commands::policy::run(context, &command),
+        Command::Audit(command) => commands::audit::run(context, &command),
         Command::Config(command) => commands::config::run(context, &command),
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments),
         Command::Completions(arguments) => commands::completions::run(context, &arguments),

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),
     #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
+    #[command(subcommand)]
     Config(commands::config::ConfigCommand),
     Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use host_core::Timestamp;
 use host_node::Moment;
 
 use crate::exit::Exit;
@@ -39,6 +40,12 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Exit::Machine, &error).within("no random numbers"))?;
     Ok(bytes)
+}
+
+/// This moment, as records write it.
+pub(crate) fn timestamp() -> Timestamp {
+    let now = since_1970();
+    Timestamp::from_unix(now.as_secs(), now.subsec_nanos())
 }
 
 /// Time and chance for the start of a run.

@@ -147,6 +147,13 @@ impl Printer {
         self.line(&visible(&text.unwrap_or_default()));
     }
 
+    /// One JSON document on a line of its own, whatever standard output is for.
+    pub(crate) fn json_line(self, value: &impl Serialize) {
+        // Our own values always serialise.
+        let text = serde_json::to_string(value).unwrap_or_default();
+        self.line(&visible(&text));
+    }
+
     /// What a task wrote, as bytes where a program reads them and escaped where a terminal would act on them.
     pub(crate) fn task_stdout(self, bytes: &[u8]) {
         write_whole(

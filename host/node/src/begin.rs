@@ -90,7 +90,7 @@ pub fn begin<'s>(
     let recipe = work.recipe(grant, machine, draft.run, who);
     let journal = store.journal();
     journal.reserve()?;
-    sweep(store, machine.by_root());
+    sweep(store, machine.by_root(), moment.timestamp());
     // ORDER: marked before anything else of the run exists, so that whoever finds a piece of it finds the mark.
     let mark = store.mark_active(draft.run)?;
     let spool = match store.create_run(draft.run) {
@@ -104,7 +104,8 @@ pub fn begin<'s>(
         let (outlets, live) = outlets(&spool, &mark, exclusive.as_ref())?;
         // The jail is made while the disk takes the intent; the program waits for both.
         keeper.prepare(&recipe, inlets, &outlets)?;
-        journal.append(&draft.intended(*noop, input_digest, &recipe))?;
+        let intended = draft.intended(*noop, input_digest, &recipe);
+        journal.append(moment.timestamp(), &intended)?;
         // ORDER: only now, with the intent durable.
         keeper.go();
         Ok(live)
@@ -199,7 +200,7 @@ pub(crate) fn record_refusal(
     let record = draft.record(outcome, Map::new(), None);
     let mut line = json!({"event": "refused", "record": record});
     judgment.add_to(&mut line, true);
-    store.journal().append(&line)?;
+    store.journal().append(moment.timestamp(), &line)?;
     Ok(record)
 }
 
@@ -233,7 +234,7 @@ pub(crate) fn record_unstarted(
     let record = draft.record(outcome, value, None);
     let mut line = json!({"event": "unstarted", "record": record});
     judgment.add_to(&mut line, true);
-    store.journal().append(&line)?;
+    store.journal().append(moment.timestamp(), &line)?;
     Ok(Finished {
         record,
         setup: Some(SetupError {

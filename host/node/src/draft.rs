@@ -55,7 +55,7 @@ impl Moment {
         other.run_id()
     }
 
-    fn timestamp(&self) -> Timestamp {
+    pub(crate) fn timestamp(&self) -> Timestamp {
         Timestamp::from_unix(self.unix_seconds, self.nanos)
     }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use host_core::{Artifact, Digest, LimitName, Outcome, Record, RunId, Status};
+use host_core::{Artifact, Digest, LimitName, Outcome, Record, RunId, Status, Timestamp};
 use host_jail::{Event, Keeper, LeftFile, Report, SetupError, SetupKind};
 use host_store::{ActiveRun, Exclusive, Journal, JournalError, ReadRunError, RunSpool, SpoolFile};
 use serde_json::{Value, json};
@@ -133,11 +133,11 @@ impl Running<'_> {
         }
     }
 
-    /// Puts the outcome on record, after the keeper said that the run has ended or is gone itself.
+    /// Puts the outcome on record at this time, after the keeper said that the run has ended or is gone itself.
     ///
     /// # Errors
     /// [`FinishError`] when the outcome cannot be kept.
-    pub fn finish(self) -> Result<Finished, FinishError> {
+    pub fn finish(self, time: Timestamp) -> Result<Finished, FinishError> {
         let run = self.draft.run;
         let failed = |source| FinishError::Spool { run, source };
         let report = read_report(&self.spool).map_err(failed)?;
@@ -177,9 +177,11 @@ impl Running<'_> {
             judgment.add_to(&mut line, false);
             line
         };
-        let appended = match self.journal.append(&judged(finished_line(record))) {
+        let appended = match self.journal.append(time, &judged(finished_line(record))) {
             // Whatever a task did to make its record long, that it ended and how is on record.
-            Err(JournalError::TooLong { .. }) => self.journal.append(&judged(short_line(record))),
+            Err(JournalError::TooLong { .. }) => {
+                self.journal.append(time, &judged(short_line(record)))
+            }
             appended => appended,
         };
         appended.map_err(|source| FinishError::Journal { run, source })?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use host_core::RunId;
+use host_core::{RunId, Timestamp};
 use host_jail::Report;
 use host_store::{DiskError, JournalError, NewBoot, ReadJournalError, RunSpool, SpoolFile, Store};
 use host_task::TaskResult;
@@ -26,11 +26,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Records the end of every run that nobody looks after, and removes what it left in control groups.
 ///
 /// What cannot be recorded keeps its mark and is tried again at the next start.
-pub(crate) fn sweep(store: &Store, by_root: bool) {
+pub(crate) fn sweep(store: &Store, by_root: bool, time: Timestamp) {
     // What is wrong with the journal or the disk is found by the run itself, which then does not start. Neither half
     // waits for the other.
-    let _ = look_after_orphans(store, by_root);
-    let _ = look_after_last_boot(store);
+    let _ = look_after_orphans(store, by_root, time);
+    let _ = look_after_last_boot(store, time);
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ enum SweepError {
     Journal(#[from] JournalError),
 }
 
-fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
+fn look_after_orphans(store: &Store, by_root: bool, time: Timestamp) -> Result<(), SweepError> {
     let orphans = store.orphans(ORPHANS_MAX)?;
     if orphans.is_empty() {
         return Ok(());
@@ -50,7 +50,7 @@ fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
     for orphan in orphans {
         let run = orphan.run();
         match stories.get(&run) {
-            Some(Story::Intended) => record_lost(store, run, "host was killed while it ran")?,
+            Some(Story::Intended) => record_lost(store, run, time, "host was killed while it ran")?,
             Some(Story::Ended) => {}
             // Nothing was started, and nobody was told of it.
             None => {
@@ -67,7 +67,7 @@ fn look_after_orphans(store: &Store, by_root: bool) -> Result<(), SweepError> {
 }
 
 /// After a start of the machine no run goes on that was under way before it, whatever became of the marks.
-fn look_after_last_boot(store: &Store) -> Result<(), SweepError> {
+fn look_after_last_boot(store: &Store, time: Timestamp) -> Result<(), SweepError> {
     let Some(boot) = new_boot(store)? else {
         return Ok(());
     };
@@ -79,7 +79,7 @@ fn look_after_last_boot(store: &Store) -> Result<(), SweepError> {
         .into_iter()
         .filter(|(run, story)| *story == Story::Intended && after.get(run) == Some(story));
     for (run, _) in unended.filter(|(run, _)| !marked.contains(run)) {
-        record_lost(store, run, "the machine went down while it ran")?;
+        record_lost(store, run, time, "the machine went down while it ran")?;
     }
     Ok(boot.done()?)
 }
@@ -128,7 +128,7 @@ fn run_of(line: &Value) -> Option<RunId> {
     run.as_str()?.parse().ok()
 }
 
-fn record_lost(store: &Store, run: RunId, reason: &str) -> Result<(), SweepError> {
+fn record_lost(store: &Store, run: RunId, time: Timestamp, reason: &str) -> Result<(), SweepError> {
     let spool = store.open_run(run).ok();
     if let Some(spool) = &spool {
         redact(spool)?;
@@ -136,14 +136,15 @@ fn record_lost(store: &Store, run: RunId, reason: &str) -> Result<(), SweepError
     let report = spool
         .and_then(|spool| spool.read(SpoolFile::Report, REPORT_BYTES_MAX).ok())
         .and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
-    Ok(store.journal().append(&json!({
+    let line = json!({
         "event": "finished",
         "run": run,
         "status": "lost",
         "outcome": "lost",
         "reason": reason,
         "ending": report.map(|report| report.ending),
-    }))?)
+    });
+    Ok(store.journal().append(time, &line)?)
 }
 
 /// Leaves no secret in the output of a run whose end nobody was there to see.

@@ -1,41 +1,75 @@
-//! What happened, one JSON object a line, in `journal.jsonl` of the state directory.
+//! The audit log: what happened, one JSON object a line, in `journal.jsonl` of the state directory.
 //!
 //! A line is appended whole and is on disk before anyone is told, or it is not there at all: it is written in one piece
 //! under a lock, and taken back when the disk had no room for all of it. A power failure can still tear the last line;
-//! the next append closes it and says so with an `event` of `recovered`. Every line begins with its `format`.
+//! the next append closes it and says so with an `event` of `recovered`.
+//!
+//! Each line names the one before it by its hash, and has a code by a key that is gone when the line is there
+//! ([`chain`]); from time to time a line is a signed [`Checkpoint`]. `journal.state` knows where the log ends. A log that
+//! is shorter than it was, or ends with something else, takes no further line until it was looked at ([`Journal::verify`])
+//! and laid aside ([`Journal::restart`]). Lines of the format before this one stay where they are: the first line of the
+//! chain names them all by one hash.
 //!
 //! The file is opened anew for each append. A lock belongs to an opening, so this is what makes threads and forked
 //! keepers wait for each other; it costs two microseconds. Lines are never rewritten, and what they mean is the affair of
 //! those who write them.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-
 use cap_std::fs::Dir;
-use rustix::fs::{FallocateFlags, OFlags, fallocate, fdatasync, fstat, fsync, ftruncate};
-use rustix::io::{Errno, write};
+use host_core::Timestamp;
+use rustix::fs::{FallocateFlags, OFlags, fallocate, fstat};
+use rustix::io::Errno;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::disk::{DiskError, FILE_MODE, open_file};
-use crate::lock::lock;
 
+mod chain;
+mod line;
+
+mod checkpoint;
+mod state;
+
+mod catch_up;
+mod open_log;
+mod torn;
+
+mod restart;
+mod verify;
+
+mod lines;
 mod read;
 
-pub use read::{JournalReader, ReadJournalError};
+pub use chain::{CHAIN_KEY_BYTES, Chain, ChainKey, Head, HeadError};
+pub use checkpoint::{
+    CHECKPOINT_BYTES_MAX, CHECKPOINT_LINES, CHECKPOINT_MS, CheckSeal, Checkpoint, Sealer,
+};
+pub use read::{JournalLine, JournalLines, JournalReader, ReadJournalError};
+pub use restart::{REASON_BYTES_MAX, RestartError, Restarted};
+pub use verify::{
+    BREAKS_MAX, Break, Broken, Claim, Evidence, StateClaim, Unproven, Verdict, VerifyJournalError,
+    verify_log,
+};
 
-/// The `format` of every line.
-pub const JOURNAL_FORMAT: &str = "host.journal/1";
+use line::{Body, REKEYED};
+use open_log::OpenLog;
+
+/// The `format` of every line that is written.
+pub const JOURNAL_FORMAT: &str = "host.journal/2";
+
+/// The `format` of lines before there was a chain.
+pub const JOURNAL_FORMAT_BEFORE: &str = "host.journal/1";
 
 /// Bytes of one line, its newline included.
 pub const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Bytes of all lines that are appended at once.
+pub const GROUP_BYTES_MAX: u64 = 16 * LINE_BYTES_MAX;
+
+/// Bytes of what a crash can have torn: one group, and what closed one before it.
+const TORN_BYTES_MAX: u64 = 2 * GROUP_BYTES_MAX;
+
 /// The file in the state directory.
 const JOURNAL: &str = "journal.jsonl";
-
-/// The `event` of the line that closes a torn one.
-const RECOVERED: &str = "recovered";
 
 /// Room behind the last line that every start makes sure of: the finishing records of some hundred runs.
 const RESERVE_BYTES_MIN: u64 = 1024 * 1024;
@@ -50,14 +84,16 @@ const BLOCK_BYTES: u64 = 512;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The record is not a JSON object, or brings a `format` of its own.
-    #[error("record is not an object without `format`")]
+    /// The record is not a JSON object, brings a field of the line's frame, or is an event of the log's own.
+    #[error(
+        "record is not an object without `format`, `seq`, `prev`, `time`, `mac` and own events"
+    )]
     NotRecord,
     /// The record could not be written as JSON.
     #[error("record cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    /// The line would be longer than [`LINE_BYTES_MAX`].
-    #[error("record has {bytes} bytes, more than {LINE_BYTES_MAX}")]
+    /// The line would be longer than [`LINE_BYTES_MAX`], or the lines together than [`GROUP_BYTES_MAX`].
+    #[error("record has {bytes} bytes, more than fit into the journal at once")]
     TooLong {
         /// Length of the line in bytes.
         bytes: u64,
@@ -68,9 +104,40 @@ pub enum JournalError {
     /// There is no room for the line, or none for the records that finish runs.
     #[error("no room on the disk for the journal")]
     Full(#[source] DiskError),
+    /// The log is shorter than it was: lines at its end are gone.
+    #[error("audit log is shorter than it was: {have_bytes} of {want_bytes} bytes")]
+    Cut {
+        /// Its length in bytes.
+        have_bytes: u64,
+        /// What it was.
+        want_bytes: u64,
+    },
+    /// What stands at the end of the log is not what was written there.
+    #[error("audit log was changed at or behind byte {offset}")]
+    Altered {
+        /// Where in the file.
+        offset: u64,
+    },
+    /// The log has lines of the chain, and the file that knows its end is gone.
+    #[error("audit log has lost its `journal.state`")]
+    StateMissing,
+    /// The file that knows the end of the log is not what was written.
+    #[error("`journal.state` of the audit log is damaged")]
+    StateDamaged,
     /// The disk failed.
     #[error(transparent)]
     Disk(DiskError),
+}
+
+impl JournalError {
+    /// Whether the log is not what was written: it takes no line until it was looked at and begun anew.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Cut { .. } | Self::Altered { .. } | Self::StateMissing | Self::StateDamaged
+        )
+    }
 }
 
 impl From<DiskError> for JournalError {
@@ -87,39 +154,47 @@ impl From<DiskError> for JournalError {
 #[derive(Clone, Copy, Debug)]
 pub struct Journal<'store> {
     state: &'store Dir,
+    sealer: Option<&'store dyn Sealer>,
 }
 
 impl<'store> Journal<'store> {
-    pub(crate) fn new(state: &'store Dir) -> Self {
-        Self { state }
+    pub(crate) fn new(state: &'store Dir, sealer: Option<&'store dyn Sealer>) -> Self {
+        Self { state, sealer }
     }
 
-    /// Appends one record, which must be a JSON object; `format` is put before its fields.
+    /// Appends one record, which must be a JSON object; the line's frame is put around its fields.
     ///
-    /// When this returns the line is on disk. Waits for about 10 s at most for other appends.
+    /// `time` is when it is written. When this returns the line is on disk. Waits for about 10 s at most for other
+    /// appends.
     ///
     /// # Errors
     /// [`JournalError`]; the line is then not in the journal.
-    pub fn append(&self, record: &impl Serialize) -> Result<(), JournalError> {
-        let line = line_of(record)?;
-        let file = self.open()?;
-        lock(&file).map_err(|errno| match errno {
-            Errno::WOULDBLOCK => JournalError::Busy,
-            _ => DiskError::when("lock the journal")(errno).into(),
-        })?;
-        let size_old = size_of(&file)?;
-        if size_old == 0 {
-            // ORDER: the name of the file is on disk before its first line is, which is only as durable as the name.
-            fsync(self.state).map_err(DiskError::when("sync the state directory"))?;
-        }
-        let mut bytes = torn_line_closed(&file, size_old)?;
-        bytes.extend_from_slice(&line);
-        let appended = append_whole(&file, &bytes);
-        if appended.is_err() {
-            // Should this fail too, what is left is torn and closed by the next append, or is whole and the disk dying.
-            let _ = ftruncate(&file, size_old);
-        }
-        Ok(appended?)
+    pub fn append(&self, time: Timestamp, record: &impl Serialize) -> Result<(), JournalError> {
+        self.append_all(time, std::slice::from_ref(record))
+    }
+
+    /// Appends several records with one write and one wait for the disk: all of them, or none.
+    ///
+    /// # Errors
+    /// [`JournalError`]; none of the lines is then in the journal.
+    pub fn append_all<R: Serialize>(
+        &self,
+        time: Timestamp,
+        records: &[R],
+    ) -> Result<(), JournalError> {
+        let bodies: Result<Vec<Body>, JournalError> = records.iter().map(Body::of).collect();
+        OpenLog::open(self.state)?.append(time, &bodies?, self.sealer)
+    }
+
+    /// Begins a new key, and says so under the old one; whoever has the new key can check all codes behind that line.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the old key goes on then.
+    pub fn rekey(&self, time: Timestamp, key: &ChainKey) -> Result<Head, JournalError> {
+        let record = json!({"event": REKEYED, "sha256": key.commitment()});
+        let mut log = OpenLog::open(self.state)?;
+        log.append_rekeyed(time, &Body::own(&record)?, key)?;
+        Ok(log.state().chain.head())
     }
 
     /// Makes sure, before a run starts, that there is room for the record that finishes it.
@@ -130,7 +205,9 @@ impl<'store> Journal<'store> {
     /// # Errors
     /// [`JournalError::Full`] when there is no room; [`JournalError::Disk`] when the disk failed.
     pub fn reserve(&self) -> Result<(), JournalError> {
-        let file = self.open()?;
+        let how = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+        let file = open_file(self.state, JOURNAL, how, FILE_MODE);
+        let file = file.map_err(DiskError::when("open the journal"))?;
         let found = fstat(&file).map_err(DiskError::when("look at the journal"))?;
         let size = u64::try_from(found.st_size).unwrap_or(0);
         let had = u64::try_from(found.st_blocks)
@@ -145,86 +222,27 @@ impl<'store> Journal<'store> {
         }
     }
 
-    /// Reads the journal from its beginning.
+    /// Reads the records of the journal from its beginning.
     ///
     /// # Errors
     /// [`DiskError`] when the file cannot be opened; a journal that does not exist is empty.
     pub fn read(&self) -> Result<JournalReader, DiskError> {
-        JournalReader::open(self.state)
+        Ok(JournalReader::new(self.lines()?))
     }
 
-    fn open(&self) -> Result<File, DiskError> {
-        let how = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
-        open_file(self.state, JOURNAL, how, FILE_MODE).map_err(DiskError::when("open the journal"))
+    /// Reads the lines of the journal from its beginning, also those that are the log's own.
+    ///
+    /// # Errors
+    /// [`DiskError`] when the file cannot be opened; a journal that does not exist is empty.
+    pub fn lines(&self) -> Result<JournalLines, DiskError> {
+        JournalLines::open(self.state)
     }
-}
 
-/// The line of one record, newline included.
-fn line_of(record: &impl Serialize) -> Result<Vec<u8>, JournalError> {
-    let record = serde_json::to_value(record).map_err(JournalError::Json)?;
-    let Value::Object(fields) = record else {
-        return Err(JournalError::NotRecord);
-    };
-    if fields.contains_key("format") {
-        return Err(JournalError::NotRecord);
+    /// Whether these lines are still those of the journal, and not of one that was laid aside.
+    #[must_use]
+    pub fn is_read_by(&self, lines: &JournalLines) -> bool {
+        lines.is_of(self.state)
     }
-    let mut line = Map::new();
-    line.insert("format".to_owned(), JOURNAL_FORMAT.into());
-    line.extend(fields);
-    let mut line = serde_json::to_vec(&line).map_err(JournalError::Json)?;
-    line.push(b'\n');
-    let bytes = u64::try_from(line.len()).unwrap_or(u64::MAX);
-    if bytes > LINE_BYTES_MAX {
-        return Err(JournalError::TooLong { bytes });
-    }
-    Ok(line)
-}
-
-fn size_of(file: &File) -> Result<u64, DiskError> {
-    let found = fstat(file).map_err(DiskError::when("look at the journal"))?;
-    Ok(u64::try_from(found.st_size).unwrap_or(0))
-}
-
-/// What must precede the next line: nothing, or the end of a torn line and the notice of it.
-fn torn_line_closed(file: &File, size: u64) -> Result<Vec<u8>, DiskError> {
-    let torn = torn_bytes(file, size).map_err(DiskError::when("read the end of the journal"))?;
-    if torn == 0 {
-        return Ok(Vec::new());
-    }
-    let notice = json!({"format": JOURNAL_FORMAT, "event": RECOVERED, "bytes": torn});
-    Ok(format!("\n{notice}\n").into_bytes())
-}
-
-/// How many bytes follow the last newline; at most [`LINE_BYTES_MAX`] are looked at.
-fn torn_bytes(file: &File, size: u64) -> io::Result<usize> {
-    let Some(last_at) = size.checked_sub(1) else {
-        return Ok(0);
-    };
-    let mut last = [0];
-    file.read_exact_at(&mut last, last_at)?;
-    if last == *b"\n" {
-        return Ok(0);
-    }
-    let length = size.min(LINE_BYTES_MAX);
-    let mut tail = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.read_exact_at(&mut tail, size - length)?;
-    Ok(tail.iter().rev().take_while(|byte| **byte != b'\n').count())
-}
-
-/// Writes all bytes in one piece and waits for the disk; on an error some of them may be in the file.
-fn append_whole(file: &File, bytes: &[u8]) -> Result<(), DiskError> {
-    let append = || DiskError::when("append to the journal");
-    let written = loop {
-        match write(file, bytes) {
-            // Nothing was written yet, so this is still one piece.
-            Err(Errno::INTR) => {}
-            written => break written.map_err(append())?,
-        }
-    };
-    if written != bytes.len() {
-        return Err(append()(Errno::NOSPC));
-    }
-    fdatasync(file).map_err(DiskError::when("sync the journal"))
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ pub use crate::disk::DiskError;
 pub use crate::exclusive::{Exclusive, ExclusiveError};
 pub use crate::held::{HeldFile, HoldError};
 pub use crate::journal::{
-    JOURNAL_FORMAT, Journal, JournalError, JournalReader, LINE_BYTES_MAX, ReadJournalError,
+    BREAKS_MAX, Break, Broken, CHAIN_KEY_BYTES, CHECKPOINT_BYTES_MAX, CHECKPOINT_LINES,
+    CHECKPOINT_MS, Chain, ChainKey, CheckSeal, Checkpoint, Claim, Evidence, GROUP_BYTES_MAX, Head,
+    HeadError, JOURNAL_FORMAT, JOURNAL_FORMAT_BEFORE, Journal, JournalError, JournalLine,
+    JournalLines, JournalReader, LINE_BYTES_MAX, REASON_BYTES_MAX, ReadJournalError, RestartError,
+    Restarted, Sealer, StateClaim, Unproven, Verdict, VerifyJournalError, verify_log,
 };
 pub use crate::lock::lock_within;
 pub use crate::owned::{

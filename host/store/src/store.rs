@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::io::Errno;
 
-use crate::journal::Journal;
+use crate::journal::{Journal, Sealer};
 use crate::owned::OwnedDir;
 use crate::staging;
 use crate::uids::{UidRange, Uids};
@@ -98,6 +98,7 @@ pub struct Store {
     cache: OwnedDir,
     runtime: OwnedDir,
     mode: OpenMode,
+    sealer: Option<Box<dyn Sealer>>,
 }
 
 impl Store {
@@ -112,6 +113,7 @@ impl Store {
             cache: open_place(Place::Cache, &places.cache, mode)?,
             runtime: open_place(Place::Runtime, &places.runtime, mode)?,
             mode,
+            sealer: None,
         };
         if mode == OpenMode::Write {
             staging::sweep(store.cache.dir());
@@ -139,9 +141,14 @@ impl Store {
         &self.runtime
     }
 
+    /// Has the checkpoints of the journal signed from now on; without this there are none.
+    pub fn seal_with(&mut self, sealer: Box<dyn Sealer>) {
+        self.sealer = Some(sealer);
+    }
+
     /// The journal of this store.
     pub fn journal(&self) -> Journal<'_> {
-        Journal::new(self.state.dir())
+        Journal::new(self.state.dir(), self.sealer.as_deref())
     }
 
     /// The counter of throw-away uids of this store; `random` is where to begin when there is no usable count.

@@ -44,6 +44,8 @@ pub enum Namespace {
     Trust,
     /// A node's receipt: `receipt@host`.
     Receipt,
+    /// A checkpoint of an audit log: `audit@host`.
+    Audit,
 }
 
 impl Namespace {
@@ -55,6 +57,7 @@ impl Namespace {
             Self::Order => "order@host",
             Self::Trust => "trust@host",
             Self::Receipt => "receipt@host",
+            Self::Audit => "audit@host",
         }
     }
 }

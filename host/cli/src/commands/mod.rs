@@ -5,6 +5,8 @@ mod source;
 
 pub(crate) mod run;
 
+pub(crate) mod audit;
+
 pub(crate) mod bundle;
 pub(crate) mod key;
 pub(crate) mod policy;

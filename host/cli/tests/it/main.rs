@@ -21,6 +21,7 @@
 mod lab;
 
 mod attacks;
+mod audit;
 mod bundles;
 mod conformance;
 mod errors;

@@ -156,6 +156,7 @@ fn a_signature_for_one_purpose_is_refused_for_every_other() {
         Namespace::Order,
         Namespace::Trust,
         Namespace::Receipt,
+        Namespace::Audit,
     ];
     for made in all {
         let signature = sign(&mut key_file(1), made, MESSAGE).unwrap();

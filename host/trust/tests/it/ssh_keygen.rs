@@ -43,6 +43,23 @@ fn ssh_keygen_verifies_what_we_sign() {
     assert!(!keygen_verifies(&bench, "bundle@host"));
 }
 
+/// Whoever has the public key checks the checkpoints of an audit log without us.
+#[test]
+fn ssh_keygen_verifies_a_checkpoint_of_an_audit_log() {
+    let bench = Bench::new();
+    let mut key = KeyFile::generate(&[1; 32], "audit@db-03").unwrap();
+    let checkpoint = b"host/audit db-03\n256\nqN5Ydmpzf8pFWP1UV0N7J8+vQ7uSXJd5pvw5wV2f6dk=\n";
+    let signature = sshsig::sign(&mut key, Namespace::Audit, checkpoint).unwrap();
+    bench.put("message", checkpoint);
+    bench.put("sig", signature.armored());
+    let line = format!("ann namespaces=\"audit@host\" {}\n", key.public_key());
+    bench.put("allowed_signers", line);
+    assert!(keygen_verifies(&bench, "audit@host"));
+    assert!(!keygen_verifies(&bench, "receipt@host"));
+    bench.put("message", &checkpoint[..checkpoint.len() - 1]);
+    assert!(!keygen_verifies(&bench, "audit@host"));
+}
+
 #[test]
 fn we_verify_what_ssh_keygen_signs() {
     let bench = Bench::new();

@@ -136,6 +136,8 @@ pub(crate) const ROOMS: &[Room] = &[
         rooms: &["host-core"],
         crates: Crates::Only(&[
             "cap-std",
+            "getrandom",
+            "hmac",
             "rustix",
             "serde",
             "serde_json",

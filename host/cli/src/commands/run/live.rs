@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::letters::Letters;
 use crate::app::Context;
-use crate::clock::stopwatch;
+use crate::clock::{stopwatch, timestamp};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::{self, OutputMode, Printer};
@@ -109,7 +109,7 @@ pub(super) fn follow(
         .map_err(|error| unread(&error))?;
     let stdout_shown = view.finish();
     let ended_line = view.ended_line;
-    let finished = running.finish().map_err(|error: FinishError| {
+    let finished = running.finish(timestamp()).map_err(|error: FinishError| {
         Failure::new(Exit::Machine, &error)
             .hint("the task itself has run; look at what it did before you run it again")
     })?;
@@ -135,14 +135,18 @@ fn wait(running: &Running<'_>, signals: &Signals, patience: Option<Duration>) ->
         .chain(heard)
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
-    let timeout = patience.map(|patience| Timespec {
-        tv_sec: patience.as_secs().cast_signed(),
-        tv_nsec: patience.subsec_nanos().into(),
-    });
+    let timeout = patience.map(timespec);
     // An interrupted wait is looked at like a finished one.
     let _ = rustix::event::poll(&mut polled, timeout.as_ref());
     let mut ready = polled.iter().map(|poll| !poll.revents().is_empty());
     (ready.next().unwrap_or(false), ready.any(|ready| ready))
+}
+
+fn timespec(patience: Duration) -> Timespec {
+    Timespec {
+        tv_sec: patience.as_secs().cast_signed(),
+        tv_nsec: patience.subsec_nanos().into(),
+    }
 }
 
 /// The signals that end a run, each as a byte on a socket of its own.
@@ -173,6 +177,25 @@ impl Signals {
             Failure::plain(Exit::Machine, format!("signals cannot be heard: {reason}"))
         };
         heard.map(Self).map_err(failed)
+    }
+
+    /// Waits for a signal, for the reader of standard output to go away, or for so long; the signal that came, and
+    /// whether nobody reads.
+    pub(crate) fn wait(&self, patience: Duration) -> (Option<u8>, bool) {
+        let stdout = io::stdout();
+        let heard = self.0.iter().map(|(_, receiver)| receiver.as_fd());
+        let mut polled: Vec<PollFd<'_>> = heard
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        // Of the other end of a pipe nothing is asked but whether it is there.
+        polled.push(PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()));
+        let timeout = timespec(patience);
+        // An interrupted wait is looked at like a finished one.
+        let _ = rustix::event::poll(&mut polled, Some(&timeout));
+        let is_unread = polled
+            .last()
+            .is_some_and(|stdout| stdout.revents().contains(PollFlags::ERR));
+        (self.take(), is_unread)
     }
 
     /// A signal that has come since the last look.

@@ -42,6 +42,7 @@ use self::typed::InputText;
 use crate::app::{self, Context};
 use crate::args::{Cli, Command};
 use crate::clock;
+use crate::commands::audit;
 use crate::commands::bundle::look::Look;
 use crate::commands::bundle::verdict;
 use crate::commands::patience::Waiting;
@@ -373,9 +374,12 @@ fn command_line(words: &[Option<&str>]) -> String {
 }
 
 fn open_store(places: &Places) -> Result<Store, Failure> {
-    Store::open(places, OpenMode::Write).map_err(|error: OpenStoreError| {
+    let opened = Store::open(places, OpenMode::Write).map_err(|error: OpenStoreError| {
         Failure::new(Exit::Machine, &error).hint("without a place to record runs, none is started")
-    })
+    });
+    let mut store = opened?;
+    audit::seal(&mut store)?;
+    Ok(store)
 }
 
 /// Verifies and reads what is to be run: a bundle, or a module that is sealed on the way.
@@ -467,7 +471,7 @@ fn start(
     let work = Work::of_task(&plan, compiled, store);
     let running = work
         .and_then(|work| host_node::begin(work, &grant, &machine, store, &moment, keeper))
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+        .map_err(|error| audit::unrecorded(&error))?;
     let run = running.run();
     let name = plan.task.name.to_string();
     let followed = live::follow(context, running, &signals, &name, Shows::Result)?;
@@ -486,7 +490,7 @@ fn unstarted(
     let mut reason = error.to_string();
     reason.insert_str(0, &format!("`{}`: ", Shown(&plan.installation.executable)));
     let finished = host_node::unstarted(plan, store, moment, &reason, error.hint())
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+        .map_err(|error| audit::unrecorded(&error))?;
     let run = finished.record.run;
     let followed = live::Followed {
         finished,

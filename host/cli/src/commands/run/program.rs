@@ -25,7 +25,7 @@ use super::{kept, open_store, typed};
 use crate::app::{self, Context};
 use crate::clock;
 use crate::commands::policy::sets::{self, PolicyArgs};
-use crate::commands::source;
+use crate::commands::{audit, source};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::printer::OutputMode;
@@ -183,7 +183,7 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
     let (stdin, pumping) = pump::stream().map_err(|error| Failure::new(Exit::Machine, &error))?;
     let work = plan.work(compiled, stdin);
     let running = host_node::begin(work, &grant, &machine, &store, &moment, keeper)
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+        .map_err(|error| audit::unrecorded(&error))?;
     let run = running.run();
     pumping.begin();
     let followed = follow(context, running, &signals, &shown, Shows::Bytes)?;
@@ -399,7 +399,7 @@ fn refused(
 ) -> Result<Exit, Failure> {
     let record = plan
         .refuse(store, moment)
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+        .map_err(|error| audit::unrecorded(&error))?;
     if context.printer.mode() != OutputMode::Human {
         summary::record(context.printer, &record);
         return Ok(Exit::NotRun);
@@ -431,7 +431,7 @@ fn unfit(
 ) -> Result<Exit, Failure> {
     let finished = plan
         .unstarted(store, moment, &error.to_string(), error.hint())
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+        .map_err(|error| audit::unrecorded(&error))?;
     if context.printer.mode() != OutputMode::Human {
         summary::record(context.printer, &finished.record);
         return Ok(Exit::NotRun);

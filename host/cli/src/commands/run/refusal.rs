@@ -7,6 +7,7 @@ use host_store::Store;
 
 use super::summary;
 use crate::app::Context;
+use crate::commands::audit;
 use crate::commands::policy::explain;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,8 +22,8 @@ pub(super) fn end(
     moment: &Moment,
     again: &str,
 ) -> Result<Exit, Failure> {
-    let record = host_node::refuse(plan, store, moment)
-        .map_err(|error| Failure::new(Exit::Machine, &error))?;
+    let record =
+        host_node::refuse(plan, store, moment).map_err(|error| audit::unrecorded(&error))?;
     let printer = context.printer;
     if printer.mode() != OutputMode::Human {
         summary::record(printer, &record);

@@ -27,12 +27,18 @@ pub(crate) fn assert_nothing_lives(lab: &Lab) {
     }
 }
 
-/// Asserts that the journal and the spool tell one story: each intended run came to an end that is on record.
+/// Asserts that the journal and the spool tell one story: each intended run came to an end that is on record, and nobody
+/// changed a line.
 #[track_caller]
 pub(crate) fn assert_settled(lab: &Lab) {
+    let log = fs::read(lab.home().join("state/journal.jsonl")).unwrap_or_default();
+    let verdict = host_store::verify_log(&*log, &host_store::Evidence::default()).unwrap();
+    assert!(verdict.is_whole(), "{:?}", verdict.breaks);
     let mut open: BTreeMap<String, String> = BTreeMap::new();
     for line in lab.journal() {
-        assert_eq!(line["format"], "host.journal/1", "{line}");
+        let format = line["format"].as_str();
+        let is_known = matches!(format, Some("host.journal/1" | "host.journal/2"));
+        assert!(is_known, "{line}");
         let run = line
             .pointer("/record/run")
             .unwrap_or(&line["run"])
@@ -67,7 +73,7 @@ pub(crate) fn assert_settled(lab: &Lab) {
             "abandoned" => {
                 open.insert(run, "abandoned".to_owned());
             }
-            "recovered" => {}
+            "recovered" | "checkpoint" | "rekeyed" | "restarted" => {}
             "refused" | "unstarted" => assert!(
                 !open.contains_key(&run) && !lab.spool(&run).exists(),
                 "nothing was about to be started: {line}"
