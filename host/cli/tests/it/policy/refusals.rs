@@ -139,7 +139,7 @@ fn flags_that_belong_together_are_not_taken_apart() {
         (&["--policy", &set, "--as", ""], "`--as`"),
         (&["--policy", &set, "--as", "al ice"], "caller name"),
         (&["--policy", &set, "--as", "a/b"], "caller name"),
-        (&["--policy", &set, "--as", "-a"], "--as"),
+        (&["--policy", &set, "--as=-a"], "caller name"),
         (&["--policy", "", "--as", "alice"], "--policy"),
     ] {
         let host = lab.host(&[&["run", module.as_str()], arguments].concat());

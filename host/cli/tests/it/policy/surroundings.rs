@@ -154,7 +154,7 @@ fn the_node_is_what_its_settings_say() {
 fn rules_see_the_limits_that_the_run_would_have() {
     let lab = Lab::new();
     let module = marking(&lab, &[], "");
-    let rules = "@id(\"small\") permit (principal, action == Action::\"run\", resource) when { context.limits.wall <= 5000 && context.limits.memory <= 67108864 };";
+    let rules = "@id(\"small\") permit (principal, action == Action::\"run\", resource) when { context.limits.wall <= 5000 && context.limits.files <= 64 };";
     let set = marking_set(&lab, "rules", rules);
     refuses(&lab, &module, &set, &[]);
     refuses(&lab, &module, &set, &["--limit", "wall=5s"]);
@@ -162,6 +162,6 @@ fn rules_see_the_limits_that_the_run_would_have() {
         &lab,
         &module,
         &set,
-        &["--timeout", "5s", "--limit", "memory=64MiB"],
+        &["--timeout", "5s", "--limit", "files=64"],
     );
 }
