@@ -35,6 +35,7 @@ mod modules;
 mod orphans;
 mod output;
 mod places;
+mod policy;
 mod sealing;
 mod secrets;
 mod terminal;

@@ -8,7 +8,12 @@ use crate::lab::{Host, Lab, Ran, binary};
 const TERMINAL: &str = include_str!("terminal.py");
 
 /// `host` on a terminal; `typed` is typed as soon as `wait` has been shown.
-fn on_terminal<'l>(lab: &'l Lab, wait: &str, typed: &str, arguments: &[&str]) -> Host<'l> {
+pub(crate) fn on_terminal<'l>(
+    lab: &'l Lab,
+    wait: &str,
+    typed: &str,
+    arguments: &[&str],
+) -> Host<'l> {
     let script = "script=$1; shift; exec /usr/bin/python3 -c \"$script\" \"$@\"";
     let host = binary();
     let words = [&[TERMINAL, wait, typed, host.to_str().unwrap()], arguments].concat();
@@ -70,7 +75,7 @@ fn went_away(ran: &Ran) {
 }
 
 /// A terminal's text without what takes the sign of life away again, which a busy machine brings forth in any run.
-fn without_progress(text: &str) -> String {
+pub(crate) fn without_progress(text: &str) -> String {
     text.replace("\r\u{1b}[K", "")
 }
 

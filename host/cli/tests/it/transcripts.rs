@@ -48,6 +48,19 @@ fn service(lab: &Lab, version: &str) -> String {
         .build()
 }
 
+/// The module `report`, whose task says what it goes without.
+fn report(lab: &Lab) -> String {
+    let asks = json!([{"capability": "fs.read:/srv", "optional": true, "why": "count files too"}]);
+    let metadata = json!({
+        "description": "Counts what is served",
+        "extensions": {"host": {"asks": asks}},
+    });
+    let script = "#!/bin/sh\necho \"went without $HOST_NOT_GRANTED\"\n";
+    lab.module("report")
+        .task("init.sh", script, metadata)
+        .build()
+}
+
 /// What lies in the directory of a session.
 fn fixtures(lab: &Lab) -> PathBuf {
     let directory = PathBuf::from(lab.directory("fixtures"));
@@ -88,6 +101,9 @@ fn fixtures(lab: &Lab) -> PathBuf {
         Path::new(&service(lab, "1.4.0")),
         &directory.join("service"),
     );
+    copy(Path::new(&report(lab)), &directory.join("report"));
+    // Policy sets, each by its name.
+    copy(&data().join("policies"), &directory);
     directory
 }
 
