@@ -27,7 +27,8 @@ const OS_RELEASE_BYTES_MAX: u64 = 64 << 10;
 pub(crate) fn gather(settings: &Settings) -> Result<Map<String, Value>, Failure> {
     let mut facts = built_in();
     let directory = settings.places.config.join(DIRECTORY);
-    if !directory.is_dir() {
+    let found = std::fs::symlink_metadata(&directory);
+    if found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(facts);
     }
     let wrong = |error: &dyn std::error::Error| {
@@ -37,10 +38,10 @@ pub(crate) fn gather(settings: &Settings) -> Result<Map<String, Value>, Failure>
         ))
     };
     let opened = OwnedDir::open(&directory).map_err(|error| wrong(&error))?;
-    for (name, bytes) in opened
+    let files = opened
         .read_whole(FACTS_BYTES_MAX)
-        .map_err(|error| wrong(&error))?
-    {
+        .map_err(|error| wrong(&error))?;
+    for (name, bytes) in files.into_iter().filter(|(name, _)| !name.starts_with('.')) {
         let object = read(&name, bytes).map_err(|message| {
             Failure::plain(
                 Exit::Machine,

@@ -31,7 +31,8 @@ use self::refused::Refusals;
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
 use crate::order::{self, Order};
-use crate::recipe::{JailRecipe, Opening};
+use crate::parts;
+use crate::recipe::JailRecipe;
 use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
@@ -336,7 +337,7 @@ fn keep(by_root: bool, payload: Payload, guess: Guess, parent: OwnedFd) -> ! {
     let ended = warm
         .and_then(|warm| {
             let recipe = recipe.step("read the recipe of the jail")?;
-            let recipe = expand_root(&recipe)?;
+            let recipe = in_parts(&recipe)?;
             let given = Given {
                 payload,
                 inlets,
@@ -360,22 +361,13 @@ fn keep(by_root: bool, payload: Payload, guess: Guess, parent: OwnedFd) -> ! {
     sys::leave(0)
 }
 
-/// Opens what is in `/` where all of it was granted.
-fn expand_root(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
-    if !recipe.openings.iter().any(Opening::is_root_to_read) {
-        return Ok(Cow::Borrowed(recipe));
-    }
-    let listing = std::fs::read_dir("/")
-        .map_err(|cause| SetupError::opening("read `/`".to_owned(), cause))?;
-    let mountable = listing.flatten().filter(|entry| {
-        entry
-            .file_type()
-            .is_ok_and(|kind| kind.is_dir() || kind.is_file())
-    });
-    let top: Vec<String> = mountable
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    Ok(Cow::Owned(recipe.without_root_opening(&top)))
+/// The recipe with what cannot be mounted whole in parts.
+fn in_parts(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
+    Ok(if recipe.has_parts() {
+        Cow::Owned(parts::expanded(recipe)?)
+    } else {
+        Cow::Borrowed(recipe)
+    })
 }
 
 /// Takes this process out of the caller's session and gives back what it inherited of the terminal.

@@ -27,6 +27,7 @@ mod mountinfo;
 mod mounts;
 mod network;
 mod order;
+mod parts;
 mod read;
 mod rlimits;
 mod seccomp;

@@ -280,6 +280,8 @@ mod tests {
                 capabilities: vec!["fs.write:/srv".to_owned()],
             }],
             never: vec!["/var/lib/host".into()],
+            hidden: vec!["/etc/shadow".into()],
+            links: Vec::new(),
             install: vec![file("a", b"\n\0{"), file("b", b""), file("c", &[255; 3000])],
             program: Program::File("/task/a".into()),
             environment: vec![("A".to_owned(), "b\nc".to_owned())],

@@ -71,10 +71,11 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Whether all of the machine is to be read. Only what is in `/` can be mounted below the root of a jail, so such
-    /// an opening stands for several.
-    pub(crate) fn is_root_to_read(&self) -> bool {
-        !self.writable && self.path == Path::new("/")
+    /// Whether it cannot be mounted as it is: `/`, below whose root only its parts can be, and a tree that is to be read
+    /// without something in it.
+    pub(crate) fn is_in_parts(&self, hidden: &[PathBuf]) -> bool {
+        let has_hidden = |hidden: &PathBuf| *hidden != self.path && hidden.starts_with(&self.path);
+        !self.writable && (self.path == Path::new("/") || hidden.iter().any(has_hidden))
     }
 }
 
@@ -122,7 +123,8 @@ const OWN_FILES: u64 = 32;
 pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
 
 /// Top-level directories that the jail makes for itself, so that a grant of `/` leaves them alone.
-const OWN_TOP: [&str; 8] = ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
+pub(crate) const OWN_TOP: [&str; 8] =
+    ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
 
 /// A jail to be made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -143,6 +145,13 @@ pub struct JailRecipe {
     /// Places that no grant opens: refused at or below, hidden where a grant lies above.
     #[serde(with = "order::paths_bytes")]
     pub never: Vec<PathBuf>,
+    /// What lies in granted trees and is not shown: they are mounted in parts, without it.
+    #[serde(with = "order::paths_bytes")]
+    pub hidden: Vec<PathBuf>,
+    /// Links to be made as they are on the machine, with where they lead: those among the parts of a tree. The keeper
+    /// finds them; whoever makes a recipe leaves this empty.
+    #[serde(skip)]
+    pub links: Vec<(PathBuf, PathBuf)>,
     /// Files laid below [`INSTALL_DIR`].
     pub install: Vec<InstalledFile>,
     /// What starts.
@@ -158,6 +167,13 @@ pub struct JailRecipe {
 }
 
 impl JailRecipe {
+    /// Whether a grant of it cannot be mounted as it is.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.openings
+            .iter()
+            .any(|opening| opening.is_in_parts(&self.hidden))
+    }
+
     /// The user and group id that the task sees.
     #[must_use]
     pub fn inside(&self) -> (u32, u32) {
@@ -223,28 +239,6 @@ impl JailRecipe {
         }
     }
 
-    /// A grant to read `/` as one grant for each of `top`, the names of the files and directories in it.
-    pub(crate) fn without_root_opening(&self, top: &[String]) -> Self {
-        let (roots, others): (Vec<Opening>, Vec<Opening>) = self
-            .openings
-            .iter()
-            .cloned()
-            .partition(Opening::is_root_to_read);
-        let top = || top.iter().filter(|name| !OWN_TOP.contains(&name.as_str()));
-        let expanded = roots.iter().flat_map(|_| {
-            top().map(|name| Opening {
-                path: Path::new("/").join(name),
-                writable: false,
-                optional: true,
-                capabilities: Vec::new(),
-            })
-        });
-        Self {
-            openings: expanded.chain(others).collect(),
-            ..self.clone()
-        }
-    }
-
     /// The openings with their places in the list, in the order in which they must be mounted: what lies above first.
     #[must_use]
     pub fn openings_in_order(&self) -> Vec<(usize, &Opening)> {
@@ -269,10 +263,10 @@ impl JailRecipe {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn opening(path: &str, writable: bool) -> Opening {
+    pub(crate) fn opening(path: &str, writable: bool) -> Opening {
         Opening {
             path: path.into(),
             writable,
@@ -281,7 +275,7 @@ mod tests {
         }
     }
 
-    fn recipe(openings: Vec<Opening>) -> JailRecipe {
+    pub(crate) fn recipe(openings: Vec<Opening>) -> JailRecipe {
         JailRecipe {
             run: RunId::from_parts(1, [0; 10]),
             who: Who::Throwaway { id: 2_000_000_000 },
@@ -290,6 +284,8 @@ mod tests {
             system_paths: vec!["/opt/tools".into()],
             openings,
             never: Vec::new(),
+            hidden: Vec::new(),
+            links: Vec::new(),
             install: Vec::new(),
             program: Program::File("/task/init.sh".into()),
             environment: Vec::new(),
@@ -311,19 +307,6 @@ mod tests {
             .map(|(index, opening)| (index, opening.path.to_str().unwrap()))
             .collect();
         assert_eq!(order, [(1, "/a"), (2, "/x/y"), (0, "/a/b/c")]);
-    }
-
-    #[test]
-    fn a_grant_of_everything_leaves_the_jails_own_directories_alone() {
-        let top = ["etc", "proc", "tmp", "srv"].map(str::to_owned);
-        let expanded =
-            recipe(vec![opening("/", false), opening("/home", true)]).without_root_opening(&top);
-        let paths: Vec<(&str, bool)> = expanded
-            .openings
-            .iter()
-            .map(|opening| (opening.path.to_str().unwrap(), opening.writable))
-            .collect();
-        assert_eq!(paths, [("/etc", false), ("/srv", false), ("/home", true)]);
     }
 
     #[test]

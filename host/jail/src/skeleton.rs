@@ -142,6 +142,11 @@ pub(crate) fn root(
             writer.mount_point(&relative(&opening.path), guarded.is_dir())?;
         }
     }
+    for (path, target) in &recipe.links {
+        if !is_shown(recipe, openings, path) && in_scratch(path).is_none() {
+            writer.link_beside(target, &relative(path))?;
+        }
+    }
     Ok(mount)
 }
 
@@ -354,6 +359,15 @@ impl<'a> Writer<'a> {
     fn link(&self, target: &str, path: &Path) -> Result<(), SetupError> {
         rustix::fs::symlinkat(OsStr::new(target), self.root, path)
             .map_err(|errno| failed(path, errno))
+    }
+
+    /// Makes a link where nothing is yet: what a jail has of its own stays.
+    fn link_beside(&mut self, target: &Path, path: &Path) -> Result<(), SetupError> {
+        self.parents(path)?;
+        match rustix::fs::symlinkat(target, self.root, path) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(errno) => Err(failed(path, errno)),
+        }
     }
 
     /// Makes an empty directory or file to mount on.

@@ -225,6 +225,8 @@ impl Launcher {
             appear_root: false,
             system_paths: Vec::new(),
             openings: Vec::new(),
+            hidden: Vec::new(),
+            links: Vec::new(),
             never: Vec::new(),
             install: Vec::new(),
             program,

@@ -234,6 +234,8 @@ fn make(
         who: nobody(machine, store, moment)?,
         appear_root: false,
         system_paths: Vec::new(),
+        hidden: Vec::new(),
+        links: Vec::new(),
         never: machine.never.clone(),
         install: Vec::new(),
         program: Program::Function {

@@ -2,6 +2,7 @@
 //!
 //! Time and facts come in as values, and the rules see what is sensitive as little as a record does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use host_core::{Asks, BundleSummary, CallerName, Digest, Limits, Timestamp};
@@ -28,6 +29,8 @@ pub struct Ruled {
     pub node: Node,
     /// What it knows of itself.
     pub facts: Map<String, Value>,
+    /// Where the rules were read from, which no run may write.
+    pub place: Option<PathBuf>,
 }
 
 /// What is to be run, as rules see it.

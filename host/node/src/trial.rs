@@ -71,6 +71,8 @@ pub fn trial(machine: &Machine, store: &Store, moment: &Moment) -> Result<(), Tr
         who: nobody(machine, store, moment)?,
         appear_root: false,
         system_paths: Vec::new(),
+        hidden: Vec::new(),
+        links: Vec::new(),
         never: machine.never.clone(),
         install: vec![InstalledFile {
             path: NAME.into(),

@@ -180,7 +180,9 @@ impl Work {
             who,
             appear_root: grant.appears_root(),
             system_paths: machine.system_paths.clone(),
-            never: never(machine, grant),
+            never: machine.never.clone(),
+            hidden: hidden(grant),
+            links: Vec::new(),
             install: self.install.clone(),
             program: self.program(grant, &openings, &environment),
             openings,
@@ -242,10 +244,13 @@ impl Work {
     }
 }
 
-/// What no grant shows: host's own places, and what is forbidden inside of what is granted.
-fn never(machine: &Machine, grant: &Grant) -> Vec<PathBuf> {
-    let hidden = grant.hidden().map(|path| PathBuf::from(path.as_str()));
-    machine.never.iter().cloned().chain(hidden).collect()
+/// What is forbidden inside of what is granted, also by the place that a link of that name leads to.
+fn hidden(grant: &Grant) -> Vec<PathBuf> {
+    let named = grant.hidden().map(|path| PathBuf::from(path.as_str()));
+    named
+        .flat_map(|path| [std::fs::canonicalize(&path).ok(), Some(path)])
+        .flatten()
+        .collect()
 }
 
 /// The optional asks that the run goes without, one a line.

@@ -154,7 +154,9 @@ fn decision(answers: &[Answer]) -> Decision {
             (Question::Capability(capability), Verdict::Permitted { rules, except }) => {
                 permits.permit_except(capability.clone(), rules.join(", "), except.clone());
             }
-            _ if answer.optional => {}
+            (Question::Capability(capability), _) if answer.optional => {
+                permits.deny(capability.clone());
+            }
             (question, verdict) => denied.push(Denied {
                 question: question.clone(),
                 rules: reasons(verdict),
@@ -604,9 +606,13 @@ impl<'s> Court<'s> {
                 cedar_policy::Decision::Allow => said.permits.extend(reasons),
                 cedar_policy::Decision::Deny => said.forbids.extend(reasons),
             }
-            if let Some(error) = response.diagnostics().errors().next() {
+            for error in response.diagnostics().errors() {
                 let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                said.error = Some((error.policy_id().to_string(), error.inner().to_string()));
+                let found = (error.policy_id().to_string(), error.inner().to_string());
+                said.error = Some(match said.error.take() {
+                    Some(known) => known.min(found),
+                    None => found,
+                });
             }
         }
         said.permits.sort();

@@ -135,7 +135,7 @@ impl Court<'_> {
         {
             fails.push((
                 format!("the action has to be Action::\"{}\"", action.as_str()),
-                1,
+                3,
             ));
         }
         if let Some(principal) = rule

@@ -69,7 +69,7 @@ impl Groups {
         })?;
         if let Some(circle) = circle(&named) {
             return Err(wrong(format!(
-                "groups are in a circle: {}",
+                "groups contain each other: {}",
                 circle.join(" in ")
             )));
         }
@@ -243,7 +243,7 @@ mod tests {
         let error = read("a = ['@b']\nb = ['@c']\nc = ['@a', 'x']").unwrap_err();
         assert_eq!(
             error,
-            "groups.toml: groups are in a circle: a in c in b in a"
+            "groups.toml: groups contain each other: a in c in b in a"
         );
         assert!(read("a = ['@a']").unwrap_err().contains("a in a"));
         assert!(

@@ -148,7 +148,7 @@ impl Findings {
             let hidden: Vec<&str> = self.hidden_targets.iter().map(String::as_str).collect();
             errors.push((
                 format!(
-                    "a forbid names its target in its scope, and this one asks for {} in a condition: it would not bite inside a broad ask",
+                    "this forbid names its target in a condition ({}), where it would not be seen inside a broader ask",
                     hidden.join(", ")
                 ),
                 "write `resource in Path::\"/...\"`, or the like, behind the action, in one rule for each target".to_owned(),

@@ -20,7 +20,7 @@ use crate::lint::Findings;
 use crate::predicates::{PREDICATES_FILE, Predicates};
 use crate::problem::{Problem, ReadSetError};
 use crate::scope::Scope;
-use crate::statements::{line_and_column, statements};
+use crate::statements::{line_and_column, statements, too_deep};
 use crate::tags::Wanted;
 
 /// The schema that every set is held against.
@@ -312,6 +312,9 @@ fn shape(files: &[SourceFile]) -> Vec<Problem> {
 }
 
 fn is_of_a_set(name: &str) -> bool {
+    if name.starts_with('.') {
+        return false;
+    }
     [RULES_SUFFIX, TABLE_SUFFIX, NOTES_SUFFIX]
         .iter()
         .any(|suffix| name.ends_with(suffix))
@@ -343,6 +346,12 @@ fn drafts(files: &[SourceFile], problems: &mut Vec<Problem>) -> Vec<Draft> {
                 return drafts;
             }
             let text = file.text.get(span.clone()).unwrap_or_default();
+            if let Some(why) = too_deep(text) {
+                let problem =
+                    Problem::at(&file.name, &file.text, head_span(&file.text, &span), why);
+                problems.push(problem.help("write several rules"));
+                continue;
+            }
             match cedar_policy::Policy::parse(None, text) {
                 Ok(policy) => drafts.push(Draft {
                     file: at,

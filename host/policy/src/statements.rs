@@ -35,6 +35,54 @@ pub(crate) fn statements(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// How deep brackets of a rule may be in each other.
+const BRACKETS_MAX: usize = 64;
+/// How many `&&` and `||`, and how many of other operators that nest, a rule may have.
+const JUNCTIONS_MAX: usize = 500;
+const OPERATORS_MAX: usize = 64;
+/// How many names may follow each other with a dot between them.
+const DOTS_MAX: usize = 32;
+
+/// Why a statement is too much for a reader that calls itself for what is inside.
+pub(crate) fn too_deep(statement: &str) -> Option<String> {
+    let (mut depth, mut junctions, mut operators, mut dots) = (0_usize, 0, 0, 0);
+    let mut letters = statement.char_indices().peekable();
+    let mut word_start = None;
+    while let Some((at, letter)) = letters.next() {
+        let is_word = letter.is_alphanumeric() || letter == '_';
+        if is_word {
+            word_start.get_or_insert(at);
+        } else if let Some(start) = word_start.take() {
+            operators += usize::from(statement.get(start..at) == Some("if"));
+        }
+        match letter {
+            '/' if letters.next_if(|(_, next)| *next == '/').is_some() => {
+                while letters.next_if(|(_, next)| !is_line_end(*next)).is_some() {}
+            }
+            '"' => skip_string(&mut letters),
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '.' => dots += 1,
+            '&' | '|' if letters.next_if(|(_, next)| *next == letter).is_some() => {
+                (junctions, dots) = (junctions + 1, 0);
+            }
+            '+' | '-' | '*' => (operators, dots) = (operators + 1, 0),
+            ',' | ';' | '=' | '<' | '>' | '!' => dots = 0,
+            _ => {}
+        }
+        let over = [
+            (depth, BRACKETS_MAX, "brackets in each other"),
+            (junctions, JUNCTIONS_MAX, "`&&` and `||`"),
+            (operators, OPERATORS_MAX, "of `if`, `+`, `-` and `*`"),
+            (dots, DOTS_MAX, "names behind each other"),
+        ];
+        if let Some((_, most, what)) = over.into_iter().find(|(count, most, _)| count > most) {
+            return Some(format!("a rule has {most} {what} at most"));
+        }
+    }
+    None
+}
+
 /// Cedar's comments end at either.
 fn is_line_end(letter: char) -> bool {
     matches!(letter, '\n' | '\r')
@@ -87,6 +135,39 @@ mod tests {
         assert_eq!(cut(";"), [";"]);
         assert_eq!(cut("// only a comment"), Vec::<&str>::new());
         assert_eq!(cut(""), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_nests_deeper_than_any_rule_needs_is_refused() {
+        let deep = |open: &str, count: usize, close: &str| {
+            format!(
+                "permit (x) when {{ {}true{} }};",
+                open.repeat(count),
+                close.repeat(count)
+            )
+        };
+        for (text, wrong) in [
+            (deep("(", 100, ")"), "64 brackets"),
+            (deep("true && ", 1_000, ""), "500 `&&` and `||`"),
+            (deep("if true then ", 100, " else true"), "64 of `if`"),
+            (deep("1 + ", 100, ""), "64 of `if`, `+`"),
+            (deep("", 1, &".a".repeat(40)), "32 names"),
+        ] {
+            assert!(
+                too_deep(&text).is_some_and(|why| why.contains(wrong)),
+                "{wrong}"
+            );
+        }
+        assert_eq!(too_deep(&deep("(", 50, ")")), None);
+        assert_eq!(
+            too_deep("permit (x) when { a == \"((((((&&&&\" }; // ((("),
+            None
+        );
+        let wide = "context.input.hasTag(\"a\") && ".repeat(200);
+        assert_eq!(
+            too_deep(&format!("permit (x) when {{ {wide} true }};")),
+            None
+        );
     }
 
     #[test]

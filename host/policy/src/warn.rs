@@ -49,8 +49,7 @@ pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
         }
         if rule.is_open() {
             warn(
-                "this permits everything that is not dangerous, and what is, to everybody"
-                    .to_owned(),
+                "this permits everything to everybody, what is dangerous too".to_owned(),
                 "name a principal, an action or a resource",
             );
         } else if is_open_danger(rule) {

@@ -52,12 +52,12 @@ pub enum ReadWholeError {
 }
 
 impl OwnedDir {
-    /// Reads all files of this directory that do not begin with a dot, sorted by name.
+    /// Reads all files of this directory, sorted by name, but for what a crash left of a file that was being replaced.
     ///
     /// # Errors
     /// [`ReadWholeError`], also for anything in it that is no file that only its owner could have written.
     pub fn read_whole(&self, size_max: u64) -> Result<Vec<(String, Vec<u8>)>, ReadWholeError> {
-        let names = || self.names().map_err(listing(self.path()));
+        let names = || names_of(self.dir()).map_err(listing(self.path()));
         let read = |name: &str, room| self.read(name, room, Privacy::Public);
         read_settled(self.path(), self.dir(), &names, &read, size_max)
     }
@@ -148,12 +148,17 @@ fn names_of(dir: &Dir) -> Result<Vec<String>, DiskError> {
         if names.len() == FILES_MAX {
             return Err(DiskError::when(DOING)(rustix::io::Errno::TOOBIG));
         }
-        if !name.starts_with('.') {
+        if !is_leftover(&name) {
             names.push(name);
         }
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// As replacing a file names the new one until it is whole.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".new")
 }
 
 fn read_any(dir: &Dir, name: &str, path: &PathBuf, room: u64) -> Result<Vec<u8>, ReadOwnedError> {
@@ -189,7 +194,7 @@ mod tests {
         let path = lab.path("set");
         std::fs::create_dir(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        for (name, text) in [("b.cedar", "b"), ("a.cedar", "a"), (".hidden", "x")] {
+        for (name, text) in [("b.cedar", "b"), ("a.cedar", "a"), (".a.cedar.x.new", "x")] {
             put(&path.join(name), text);
         }
         (lab, path)
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn all_files_are_read_in_order_and_hidden_ones_left_out() {
+    fn all_files_are_read_in_order_and_leftovers_left_out() {
         let (_lab, path) = lab();
         let expected = vec![
             ("a.cedar".to_owned(), b"a".to_vec()),

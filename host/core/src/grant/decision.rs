@@ -18,7 +18,11 @@ pub enum Decision {
 
 /// What an authority permits. Empty unless a decision put something in.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Permits(Vec<Permit>);
+pub struct Permits {
+    permits: Vec<Permit>,
+    /// What was answered with no by itself, and so is not permitted by anything broader either.
+    denied: Vec<Capability>,
+}
 
 /// One capability that is permitted, and by which rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,22 +57,30 @@ impl Permits {
         rule: impl Into<String>,
         except: Vec<Exception>,
     ) {
-        self.0.push(Permit {
+        self.permits.push(Permit {
             capability,
             rule: rule.into(),
             except,
         });
     }
 
-    /// What is permitted, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Permit> {
-        self.0.iter()
+    /// Says no to a capability, also where a broader one is permitted.
+    pub fn deny(&mut self, capability: Capability) {
+        self.denied.push(capability);
     }
 
-    /// The first permit that covers all of a capability.
+    /// What is permitted, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Permit> {
+        self.permits.iter()
+    }
+
+    /// The first permit that covers all of a capability; none where that was denied by itself.
     #[must_use]
     pub fn permit_for(&self, capability: &Capability) -> Option<&Permit> {
-        self.0
+        if self.denied.contains(capability) {
+            return None;
+        }
+        self.permits
             .iter()
             .find(|permit| permit.capability.covers(capability))
     }

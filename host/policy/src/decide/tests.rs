@@ -567,11 +567,11 @@ fn sets_that_cannot_be_used_say_where() {
         ),
         (
             "forbid (principal, action == Action::\"fs.write\", resource) when { resource.path like \"/etc/*\" };",
-            "set.cedar:1: a forbid names its target in its scope, and this one asks for resource.path",
+            "set.cedar:1: this forbid names its target in a condition (resource.path)",
         ),
         (
             "forbid (principal, action, resource) when { resource in Path::\"/etc\" };",
-            "a forbid names its target in its scope",
+            "this forbid names its target in a condition",
         ),
         (
             "forbid (principal, action == Action::\"capability\", resource);",

@@ -67,6 +67,11 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
         return Err(Failure::usage("there is no request to compare over")
             .hint("put decision tables beside the rules, or name a file with --requests"));
     }
+    let mut seen = std::collections::BTreeSet::new();
+    requests.retain(|recorded| {
+        let text = serde_json::to_string(&recorded.request).unwrap_or_default();
+        seen.insert(text)
+    });
     let excess = requests.len().saturating_sub(REQUESTS_MAX);
     requests.drain(..excess);
     let mut differences: Vec<(&Recorded, Difference)> = Vec::new();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use host_core::{CallerName, Decision, Question, Shown};
-use host_policy::{Answer, Decided, PolicySet, Verdict, WhyNot};
+use host_policy::{Answer, Decided, PolicySet, Request, Verdict, WhyNot};
 use serde_json::{Value, json};
 
 use super::subject::{Asked, SubjectArgs};
@@ -67,6 +67,14 @@ fn print(printer: Printer, set: &PolicySet, asked: &Asked, decided: &Decided, wh
     lines(set, &asked.request.task.id(), decided)
         .iter()
         .for_each(|line| printer.line(&format!("  {line}")));
+    let failed: BTreeSet<&str> = decided
+        .answers
+        .iter()
+        .filter_map(|answer| match &answer.verdict {
+            Verdict::Failed { rule, .. } => rule.as_deref(),
+            _ => None,
+        })
+        .collect();
     for id in deciding(decided) {
         let Some(rule) = set.rule(id) else { continue };
         let file = set.file_of(rule);
@@ -77,30 +85,68 @@ fn print(printer: Printer, set: &PolicySet, asked: &Asked, decided: &Decided, wh
             file,
             text,
             rule.span(),
-            "decided here",
+            if failed.contains(id) {
+                "fails here"
+            } else {
+                "decided here"
+            },
         ));
     }
     for not in why {
-        about(printer, not);
+        let answer = decided
+            .answers
+            .iter()
+            .find(|answer| answer.question == not.question);
+        about(printer, not, answer.is_some_and(|answer| answer.optional));
     }
 }
 
-/// One line for each question.
+/// One line for each question, and one for each thing that is left out of what is permitted.
 pub(crate) fn lines(set: &PolicySet, task: &str, decided: &Decided) -> Vec<String> {
-    let rows: Vec<[String; 4]> = decided
-        .answers
-        .iter()
-        .map(|answer| {
-            let optional = if answer.optional { "optional" } else { "" };
-            let (said, place) = said(set, answer);
-            let question = match &answer.question {
-                Question::Run => format!("run {task}"),
-                Question::Capability(capability) => capability.to_string(),
-            };
-            [question, optional.to_owned(), said, place]
-        })
-        .collect();
+    let place = |id: &str| match set.rule(id) {
+        Some(rule) => format!("{}/{}", Shown(set.name()), Shown(&set.place_of(rule))),
+        None => String::new(),
+    };
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    for answer in &decided.answers {
+        let optional = if answer.optional { "optional" } else { "" };
+        let (said, place_of_it) = said(set, answer);
+        let question = match &answer.question {
+            Question::Run => format!("run {task}"),
+            Question::Capability(capability) => capability.to_string(),
+        };
+        rows.push([question, optional.to_owned(), said, place_of_it]);
+        if let Verdict::Permitted { except, .. } = &answer.verdict {
+            rows.extend(except.iter().map(|except| {
+                [
+                    format!("  without {}", except.capability),
+                    String::new(),
+                    format!("forbidden by {}", except.rule),
+                    place(&except.rule),
+                ]
+            }));
+        }
+    }
     columns(&rows)
+}
+
+/// The smallest rules that would permit what a run cannot do without and no rule permits.
+pub(crate) fn smallest(set: &PolicySet, request: &Request) -> Vec<String> {
+    let Ok(asks) = request.asks() else {
+        return Vec::new();
+    };
+    let (decided, why) = set.explain(request, &asks);
+    let is_required = |not: &WhyNot| {
+        let answer = decided
+            .answers
+            .iter()
+            .find(|answer| answer.question == not.question);
+        answer.is_some_and(|answer| !answer.optional)
+    };
+    why.into_iter()
+        .filter(is_required)
+        .filter_map(|not| not.smallest)
+        .collect()
 }
 
 /// What was answered, and where that stands.
@@ -109,26 +155,12 @@ fn said(set: &PolicySet, answer: &Answer) -> (String, String) {
         let places = rules
             .iter()
             .filter_map(|id| set.rule(id))
-            .map(|rule| set.place_of(rule));
+            .map(|rule| format!("{}/{}", Shown(set.name()), Shown(&set.place_of(rule))));
         places.collect::<Vec<_>>().join(", ")
     };
     match &answer.verdict {
-        Verdict::Permitted { rules, except } if except.is_empty() => {
+        Verdict::Permitted { rules, .. } => {
             (format!("permitted by {}", rules.join(", ")), places(rules))
-        }
-        Verdict::Permitted { rules, except } => {
-            let hidden: Vec<String> = except
-                .iter()
-                .map(|except| format!("{} ({})", except.capability, except.rule))
-                .collect();
-            (
-                format!(
-                    "permitted by {}, without {}",
-                    rules.join(", "),
-                    hidden.join(", ")
-                ),
-                places(rules),
-            )
         }
         Verdict::Forbidden { rules, inside } => {
             let inside = inside
@@ -145,11 +177,9 @@ fn said(set: &PolicySet, answer: &Answer) -> (String, String) {
         }
         Verdict::Unpermitted => ("no rule permits it".to_owned(), String::new()),
         Verdict::Failed { rule, message } => {
-            let rule = rule.as_slice();
-            (
-                format!("cannot be answered: {}", Shown(message)),
-                places(rule),
-            )
+            let what = rule.as_ref().map_or("it", |rule| rule.as_str());
+            let said = format!("{what} cannot be evaluated: {}", Shown(message));
+            (said, places(rule.as_slice()))
         }
     }
 }
@@ -168,22 +198,24 @@ fn deciding(decided: &Decided) -> BTreeSet<&str> {
 }
 
 /// What is nearest to permitting something, and what would.
-fn about(printer: Printer, why: &WhyNot) {
+fn about(printer: Printer, why: &WhyNot, is_optional: bool) {
     let question = match &why.question {
         Question::Run => "the run".to_owned(),
         Question::Capability(capability) => capability.to_string(),
     };
-    for near in &why.nearest {
+    // What a run does without is not what somebody looks for first.
+    let most = if is_optional { 1 } else { why.nearest.len() };
+    if !why.nearest.is_empty() {
+        let rules = if most == 1 { "rule" } else { "rules" };
         printer.line("");
-        printer.line(&format!(
-            "nearest rule for {question}: {}  {}",
-            near.rule, near.place
-        ));
-        near.fails
-            .iter()
-            .for_each(|fails| printer.line(&format!("    {}", for_terminal(fails))));
+        printer.line(&format!("nearest {rules} for {question}:"));
     }
-    if let Some(smallest) = &why.smallest {
+    for near in why.nearest.iter().take(most) {
+        printer.line(&format!("    {}  {}", near.rule, near.place));
+        let fails = near.fails.iter();
+        fails.for_each(|fails| printer.line(&format!("        {}", for_terminal(fails))));
+    }
+    if let Some(smallest) = why.smallest.as_ref().filter(|_| !is_optional) {
         printer.line("");
         printer.line(&format!("the smallest rule that would permit {question}:"));
         smallest

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use host_core::{ModuleName, Shown};
+use host_core::ModuleName;
 use host_policy::choria::{self, ImportErrors, ImportOptions, Imported};
 use host_policy::{PolicySet, SourceFile};
 use host_store::{OwnedDir, Privacy};
@@ -190,7 +190,7 @@ fn as_json(arguments: &ChoriaArgs, imported: &Imported, rules: usize) -> Value {
         let lines = file.lines.iter().map(|line| {
             json!({
                 "line": line.line,
-                "text": Shown(&line.text).to_string(),
+                "text": line.text,
                 "carried": line.carried.to_string(),
                 "notes": line.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })

@@ -70,6 +70,7 @@ pub(crate) fn ruled(context: &Context, typed: &PolicyArgs) -> Result<Option<Rule
         time: Timestamp::from_unix(moment.unix_seconds, moment.nanos),
         node: context.settings.node.clone(),
         facts: facts::gather(&context.settings)?,
+        place: std::fs::canonicalize(directory).ok(),
     }))
 }
 
@@ -87,7 +88,7 @@ fn deciding(context: &Context, directory: &Path) -> Result<PolicySet, Failure> {
     let files = opened
         .read_whole(SET_BYTES_MAX)
         .map_err(|error| failed(&error))?;
-    read(context, directory, files).map_err(|failure| Failure {
+    read(context, directory, counted(files)).map_err(|failure| Failure {
         exit: Exit::Refused,
         ..failure
     })
@@ -100,13 +101,29 @@ pub(super) fn looking(context: &Context, directory: &Path) -> Result<PolicySet, 
 
 /// The files of a directory to look at.
 pub(super) fn files(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    read_whole_anywhere(directory, SET_BYTES_MAX).map_err(|error| {
+    let read = read_whole_anywhere(directory, SET_BYTES_MAX);
+    read.map(counted).map_err(|error| {
         let exit = match error {
+            ReadWholeError::Directory(host_store::OpenDirError::Missing { .. }) => {
+                return Failure::usage(format!("there is no `{}`", shown(directory)));
+            }
             ReadWholeError::Directory(_) => Exit::Usage,
             _ => Exit::Refused,
         };
         Failure::new(exit, &error).within(format!("`{}` cannot be read", shown(directory)))
     })
+}
+
+/// The files that count. One with a dot before its name is somebody's own business, unless it looks like a part of the set:
+/// then it is handed on, and the set is refused for it.
+fn counted(files: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let is_meant = |name: &str| {
+        [".cedar", ".toml", ".yaml"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
+    let counts = |(name, _): &(String, Vec<u8>)| !name.starts_with('.') || is_meant(name);
+    files.into_iter().filter(counts).collect()
 }
 
 /// Whether a run would read the same directory, and if not, why.

@@ -81,22 +81,28 @@ pub(super) fn decided(
     trimmed(&renderer.render(&[annotate_snippets::Group::with_level(Level::NOTE).element(snippet)]))
 }
 
-/// The bytes of `permit` or `forbid` in a rule.
+/// The bytes of `permit` or `forbid` in a rule: the first such word that is in no string and no comment.
 fn effect_span(text: &str, rule: &std::ops::Range<usize>) -> std::ops::Range<usize> {
     let body = text.get(rule.clone()).unwrap_or_default();
-    let mut at = 0;
-    for line in body.split_inclusive('\n') {
-        let indent = line.len() - line.trim_start().len();
-        let words = line.trim_start();
-        let behind = words.rfind(") ").map_or(0, |end| end + 2);
-        for start in [0, behind] {
-            let word = words.get(start..).unwrap_or_default();
-            if word.starts_with("permit") || word.starts_with("forbid") {
-                let from = rule.start + at + indent + start;
+    let (mut in_string, mut in_comment, mut escaped) = (false, false, false);
+    for (at, letter) in body.char_indices() {
+        let rest = body.get(at..).unwrap_or_default();
+        match letter {
+            '\n' => in_comment = false,
+            _ if in_comment => {}
+            '"' if !escaped => in_string = !in_string,
+            '/' if !in_string && rest.starts_with("//") => in_comment = true,
+            _ if !in_string
+                && ["permit", "forbid"]
+                    .iter()
+                    .any(|word| rest.starts_with(word)) =>
+            {
+                let from = rule.start + at;
                 return from..from + "permit".len();
             }
+            _ => {}
         }
-        at += line.len();
+        escaped = letter == '\\' && !escaped;
     }
     rule.clone()
 }

@@ -15,6 +15,7 @@ use crate::app::Context;
 use crate::clock;
 use crate::commands::bundle::look::Look;
 use crate::commands::bundle::verdict;
+use crate::commands::run::failures::input_lines;
 use crate::commands::run::typed;
 use crate::commands::trust;
 use crate::exit::Exit;
@@ -218,7 +219,10 @@ impl SubjectArgs {
             input,
             asks: Vec::new(),
             limits: Vec::new(),
-            notes: vec!["only the name of the task is known: no bundle, no signers, and no asks but those of --allow".to_owned()],
+            notes: vec![
+                "only the task's name is known: it asks for nothing but what --allow says"
+                    .to_owned(),
+            ],
         })
     }
 
@@ -244,7 +248,7 @@ impl SubjectArgs {
                 Err(error) => notes.push(format!("no run would start: {error}")),
             }
         } else {
-            notes.push("nobody signed it, so `context.bundle.signers` is empty".to_owned());
+            notes.push("it is not signed, so no rule that asks for signers permits it".to_owned());
         }
         let module = look.read(context, &BTreeSet::new())?.module;
         let wrong = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
@@ -271,9 +275,7 @@ impl SubjectArgs {
         let task = task.map_err(|error| wrong(&error))?;
         let input = task
             .check(&raw, self.noop, module.aliases())
-            .map_err(|error| {
-                wrong(&error).within(format!("the input of `{}` does not fit", task.name))
-            })?;
+            .map_err(|error| wrong(&error).details(input_lines(&error)))?;
         Ok(Stated {
             task: task.name.clone(),
             bundle: BundleSummary {

@@ -55,6 +55,9 @@ pub(super) fn run(context: &Context, arguments: &TestArgs) -> Result<Exit, Failu
                     .hint("put one beside the rules, in a file whose name ends in decisions.yaml"),
             );
         }
+        if arguments.directories.len() > 1 && printer.mode() == OutputMode::Human {
+            printer.line(&printer.on_stdout(Paint::Bold, &shown(directory)));
+        }
         for table in &tables {
             for result in table.run(&set) {
                 let is_wanted = arguments
@@ -76,15 +79,19 @@ pub(super) fn run(context: &Context, arguments: &TestArgs) -> Result<Exit, Failu
             }
         }
     }
+    if passed + failed == 0 {
+        let only = arguments.only.as_deref().unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "no case has `{}` in its name",
+            Shown(only)
+        )));
+    }
     if printer.mode() == OutputMode::Human {
         printer.line(&format!("{passed} passed, {failed} failed"));
     } else {
         printer.json(&json!({
             "format": "host.policy-test/1", "passed": passed, "failed": failed, "cases": all,
         }));
-    }
-    if passed + failed == 0 {
-        return Err(Failure::usage("no case has that in its name"));
     }
     Ok(if failed == 0 {
         Exit::Done

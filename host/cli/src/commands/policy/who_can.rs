@@ -65,7 +65,7 @@ pub(super) fn run(context: &Context, arguments: &WhoCanArgs) -> Result<Exit, Fai
         }
         if rows.is_empty() {
             printer.line(&format!(
-                "nobody, of {} callers that the set names and everybody else",
+                "nobody can: not the {} callers that the set names, and nobody else",
                 can.asked
             ));
         } else {

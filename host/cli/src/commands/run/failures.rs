@@ -2,7 +2,7 @@
 
 use host_core::{FillError, Shown};
 use host_node::PlanError;
-use host_task::{FillAsksError, FindTaskError, Module, SelectError, TaskDefinition};
+use host_task::{FillAsksError, FindTaskError, InputError, Module, SelectError, TaskDefinition};
 
 use super::help::task_lines;
 use super::scan::Named;
@@ -45,6 +45,18 @@ fn misread(named: &Named) -> Option<String> {
     })
 }
 
+/// What is wrong with an input, one line for each parameter.
+pub(crate) fn input_lines(wrong: &InputError) -> Vec<String> {
+    let names = wrong
+        .problems
+        .iter()
+        .map(|problem| problem.parameter.chars().count());
+    let width = names.max().unwrap_or(0);
+    let line =
+        |problem: &host_task::Problem| format!("{:width$}  {}", problem.parameter, problem.text);
+    wrong.problems.iter().map(line).collect()
+}
+
 /// A task, an input or a limit that does not fit; `again` is `host run` with the bundle.
 pub(super) fn plan_failure(
     context: &Context,
@@ -65,20 +77,9 @@ pub(super) fn plan_failure(
         PlanError::Install(_) => {
             failure.hint("if another module has it, say where modules are: --modulepath DIR")
         }
-        PlanError::Input(wrong) => {
-            let names = wrong
-                .problems
-                .iter()
-                .map(|problem| problem.parameter.chars().count());
-            let width = names.max().unwrap_or(0);
-            let line = |problem: &host_task::Problem| {
-                format!("{:width$}  {}", problem.parameter, problem.text)
-            };
-            let lines = wrong.problems.iter().map(line).collect();
-            failure
-                .details(lines)
-                .hint(format!("{again} {} --help", wrong.task))
-        }
+        PlanError::Input(wrong) => failure
+            .details(input_lines(wrong))
+            .hint(format!("{again} {} --help", wrong.task)),
         PlanError::Fill(FillAsksError {
             source: FillError::Absent { parameter },
             ..

@@ -9,7 +9,7 @@ pub(crate) mod typed;
 mod glance;
 mod help;
 
-mod failures;
+pub(crate) mod failures;
 mod refusal;
 
 mod compile;
@@ -445,7 +445,10 @@ fn start(
     again: &str,
     plainly: &str,
 ) -> Result<Exit, Failure> {
-    let machine = context.settings.machine();
+    let mut machine = context.settings.machine();
+    machine
+        .never
+        .extend(request.ruled.as_ref().and_then(|ruled| ruled.place.clone()));
     let plan = host_node::plan(loaded, request, &machine)
         .map_err(|error| failures::plan_failure(context, &error, &loaded.module, plainly))?;
     let moment = clock::moment()?;

@@ -24,6 +24,7 @@ use super::summary::{self, Told};
 use super::{kept, open_store, typed};
 use crate::app::{self, Context};
 use crate::clock;
+use crate::commands::policy::explain;
 use crate::commands::policy::sets::{self, PolicyArgs};
 use crate::commands::{audit, source};
 use crate::exit::Exit;
@@ -155,7 +156,10 @@ pub(super) fn not_run(failure: Failure) -> Failure {
 fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit, Failure> {
     let program = read(&typed.program)?;
     let request = request(context, typed, &program)?;
-    let machine = context.settings.machine();
+    let mut machine = context.settings.machine();
+    machine
+        .never
+        .extend(request.ruled.as_ref().and_then(|ruled| ruled.place.clone()));
     let plan = host_node::plan_program(&request, &machine)
         .map_err(|error| Failure::new(Exit::NotRun, &error))?;
     let store = open_store(&context.settings.places)?;
@@ -404,19 +408,35 @@ fn refused(
         summary::record(context.printer, &record);
         return Ok(Exit::NotRun);
     }
+    if let Some(judgment) = &plan.judgment {
+        let task = judgment.request.task.id();
+        let sentence = format!(
+            "{} may not run this program by the policy `{}`",
+            judgment.request.caller,
+            Shown(judgment.set.name())
+        );
+        let mut lines = explain::lines(&judgment.set, &task, &judgment.decided);
+        let rules = explain::smallest(&judgment.set, &judgment.request);
+        if !rules.is_empty() {
+            lines.push(String::new());
+            lines.push("the smallest rules that would permit what is missing:".to_owned());
+            lines.extend(
+                rules
+                    .iter()
+                    .flat_map(|rule| rule.lines())
+                    .map(|line| format!("    {line}")),
+            );
+        }
+        return Err(Failure::plain(Exit::NotRun, sentence).details(lines));
+    }
     let lines = record
         .denials
         .iter()
         .map(|denial| format!("{}   {}", Shown(&denial.capability), Shown(&denial.reason)));
-    let sentence = match &plan.judgment {
-        Some(judgment) => format!(
-            "{} may not run the program so, by the policy `{}`",
-            judgment.request.caller,
-            Shown(judgment.set.name())
-        ),
-        None => "the program asks for what no run can have here".to_owned(),
-    };
-    let failure = Failure::plain(Exit::NotRun, sentence);
+    let failure = Failure::plain(
+        Exit::NotRun,
+        "the program asks for what no run can have here",
+    );
     Err(failure.details(lines.collect()))
 }
 

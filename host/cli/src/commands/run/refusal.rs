@@ -2,7 +2,6 @@
 
 use host_core::{Ask, Decision, Denied, Origin, Shown};
 use host_node::{Judgment, Moment, Plan, RunRequest};
-use host_policy::WhyNot;
 use host_store::Store;
 
 use super::summary;
@@ -30,7 +29,7 @@ pub(super) fn end(
     }
     let refused = printer.on_stderr(Paint::Refused, "refused:");
     if let Some(judgment) = &plan.judgment {
-        by_rules(printer, plan, judgment, request);
+        by_rules(printer, plan, judgment);
         return Ok(Exit::Refused);
     }
     let missing = plan.missing();
@@ -64,10 +63,10 @@ pub(super) fn end(
 }
 
 /// What rules said, question by question, and what would have been enough.
-fn by_rules(printer: Printer, plan: &Plan<'_>, judgment: &Judgment, request: &RunRequest) {
+fn by_rules(printer: Printer, plan: &Plan<'_>, judgment: &Judgment) {
     let set = &judgment.set;
     printer.note(&format!(
-        "{} `{}` may not run so as {}, by the policy `{}`",
+        "{} `{}` may not run as {} by the policy `{}`",
         printer.on_stderr(Paint::Refused, "refused:"),
         plan.task.name,
         judgment.request.caller,
@@ -93,30 +92,15 @@ fn by_rules(printer: Printer, plan: &Plan<'_>, judgment: &Judgment, request: &Ru
         ));
     }
     printer.note("");
-    let (_, why) = set.explain(&judgment.request, &plan.asks);
-    let required = |not: &&WhyNot| {
-        let of_it = judgment
-            .decided
-            .answers
-            .iter()
-            .find(|answer| answer.question == not.question);
-        of_it.is_some_and(|answer| !answer.optional)
-    };
-    let rules: Vec<&str> = why
-        .iter()
-        .filter(required)
-        .filter_map(|not| not.smallest.as_deref())
-        .collect();
-    if !rules.is_empty() {
-        printer.note("the smallest rules that would permit what is missing:");
-        let lines = rules.iter().flat_map(|rule| rule.lines());
-        lines.for_each(|line| printer.note(&format!("    {}", for_terminal(line))));
-        printer.note("");
+    let rules = explain::smallest(set, &judgment.request);
+    if rules.is_empty() {
+        return;
     }
-    if request.ruled.is_some() {
-        printer
-            .hint("`host policy explain` says which rules come nearest, and what in them is false");
-    }
+    printer.note("the smallest rules that would permit what is missing:");
+    let lines = rules.iter().flat_map(|rule| rule.lines());
+    lines.for_each(|line| printer.note(&format!("    {}", for_terminal(line))));
+    printer.note("");
+    printer.hint("`host policy explain` says which rules come nearest, and what in them is false");
 }
 
 /// The questions that were answered with no.

@@ -111,7 +111,7 @@ fn a_set_with_an_odd_name_is_named_so_that_it_can_be_read() {
     let nowhere = format!("{set}/{EVIL}");
     let host = ruled(&lab, &module, &nowhere, &[]);
     is_plain(&host.run().exits(3).stderr);
-    shows(&lab, 2, &["policy", "check", &nowhere], "does not exist");
+    shows(&lab, 2, &["policy", "check", &nowhere], "there is no");
 }
 
 #[test]
@@ -134,7 +134,7 @@ forbid (principal, action == Action::\"run\", resource) when {{ context.reason =
     let explain = ["policy", "explain", &set, "--as", "alice", &module];
     let no = format!("no {evil}");
     let refused = [&explain[..], &["--reason", &no]].concat();
-    shows(&lab, 0, &explain, "nearest rule for fs.read:/etc/x: near");
+    shows(&lab, 0, &explain, "nearest rule for fs.read:/etc/x:");
     shows(&lab, 3, &refused, "decided here");
     shows(&lab, 0, &["policy", "check", &set], "warning:");
     shows(

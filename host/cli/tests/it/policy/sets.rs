@@ -41,7 +41,7 @@ const SPOILT: [(&str, fn(&Lab), &str); 15] = [
             let rule = "forbid (principal, action == Action::\"fs.read\", resource) when { resource.path == \"/etc\" };";
             drop(owned(lab, "sets/rules/more.cedar", rule));
         },
-        "in its scope",
+        "names its target in a condition",
     ),
     (
         "a file of another kind",
@@ -60,7 +60,7 @@ const SPOILT: [(&str, fn(&Lab), &str); 15] = [
             let groups = "format = \"host.groups/1\"\n[groups]\na = ['@b']\nb = ['@a']\n";
             drop(owned(lab, "sets/rules/groups.toml", groups));
         },
-        "circle",
+        "groups contain each other",
     ),
     (
         "a file that is no text",
