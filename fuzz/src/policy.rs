@@ -269,7 +269,8 @@ fn rule(choices: &mut Choices<'_>, effect: Option<&str>) -> String {
     let chosen = choices.one_of(&["permit", "permit", "forbid"]);
     let effect = effect.unwrap_or(chosen);
     let principal = choices.one_of(&PRINCIPALS);
-    let (actions, names) = RESOURCES[choices.below(RESOURCES.len())];
+    let chosen = RESOURCES.get(choices.below(RESOURCES.len()));
+    let (actions, names) = chosen.copied().unwrap_or((&[], &[]));
     let action = match choices.below(6) {
         0 => "action".to_owned(),
         1 => "action in Action::\"capability\"".to_owned(),
@@ -327,6 +328,6 @@ impl Choices<'_> {
     }
 
     fn one_of<'t>(&mut self, all: &[&'t str]) -> &'t str {
-        all[self.below(all.len())]
+        all.get(self.below(all.len())).copied().unwrap_or_default()
     }
 }

@@ -89,10 +89,10 @@ fn os() -> Value {
     }
     let field = |name: &str| {
         let lines = text.lines().filter_map(|line| line.split_once('='));
-        let value = lines
+        let mut value = lines
             .filter(|(key, _)| *key == name)
             .map(|(_, value)| value.trim_matches('"'));
-        value.last().map(str::to_owned)
+        value.next_back().map(str::to_owned)
     };
     let mut os = Map::new();
     for (fact, name) in [("id", "ID"), ("version", "VERSION_ID")] {

@@ -1,6 +1,6 @@
 //! What a decision costs: one question, and a whole run's, against few and many rules; and reading a set.
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench")]
+#![expect(clippy::unwrap_used, reason = "a bench")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

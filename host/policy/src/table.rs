@@ -82,7 +82,7 @@ struct Given {
     node: Option<Node>,
     facts: Map<String, Value>,
     bundle: Option<WrittenBundle>,
-    limits: BTreeMap<String, Text>,
+    limits: BTreeMap<String, Scalar>,
     walls: Option<Walls>,
     at: Option<Timestamp>,
     noop: Option<bool>,
@@ -93,7 +93,7 @@ struct Given {
 #[serde(deny_unknown_fields, default)]
 struct WrittenBundle {
     id: Option<Digest>,
-    version: Option<Text>,
+    version: Option<Scalar>,
     signers: Vec<String>,
 }
 
@@ -115,7 +115,7 @@ struct Written {
     #[serde(default)]
     bundle: Option<WrittenBundle>,
     #[serde(default)]
-    limits: BTreeMap<String, Text>,
+    limits: BTreeMap<String, Scalar>,
     #[serde(default)]
     walls: Option<Walls>,
     #[serde(default)]
@@ -142,7 +142,7 @@ enum Expected {
 /// A text, or what YAML takes for a number.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
-enum Text {
+enum Scalar {
     Text(String),
     Number(i64),
     Decimal(f64),
@@ -169,7 +169,7 @@ fn bundle_origin() -> Origin {
     Origin::Bundle
 }
 
-impl Text {
+impl Scalar {
     fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),

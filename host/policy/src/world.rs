@@ -366,7 +366,6 @@ pub(crate) fn context_key(ask: &Ask) -> (Origin, bool) {
 
 /// Panics where what Cedar is told of a request does not fit the schema.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 pub(crate) fn fits_schema(set: &PolicySet, request: &Request) {
     let asks = request.asks().unwrap();
     let targets: Vec<(Target, Vec<Key>)> = asks

@@ -3,7 +3,7 @@
 //! What is read while somebody changes it is refused, not taken half. Two kinds of directories are read: one that only
 //! its owner controls, for what decides; and any, for tools that only look.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -88,12 +88,15 @@ fn listing(path: &Path) -> impl FnOnce(DiskError) -> ReadWholeError {
     move |source| ReadWholeError::List { path, source }
 }
 
+/// Reads one file, at most so many bytes of it.
+type ReadOne<'r> = dyn Fn(&str, u64) -> Result<Vec<u8>, ReadOwnedError> + 'r;
+
 /// Reads what `names` lists, and looks afterwards whether all of it is still what it was before.
 fn read_settled(
     path: &Path,
     dir: &Dir,
     names: &dyn Fn() -> Result<Vec<String>, ReadWholeError>,
-    read: &dyn Fn(&str, u64) -> Result<Vec<u8>, ReadOwnedError>,
+    read: &ReadOne<'_>,
     size_max: u64,
 ) -> Result<Vec<(String, Vec<u8>)>, ReadWholeError> {
     let listed = names()?;
@@ -161,7 +164,7 @@ fn is_leftover(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".new")
 }
 
-fn read_any(dir: &Dir, name: &str, path: &PathBuf, room: u64) -> Result<Vec<u8>, ReadOwnedError> {
+fn read_any(dir: &Dir, name: &str, path: &Path, room: u64) -> Result<Vec<u8>, ReadOwnedError> {
     let failed = |source| ReadOwnedError::Disk {
         path: shown(path),
         source,
@@ -185,6 +188,7 @@ fn read_any(dir: &Dir, name: &str, path: &PathBuf, room: u64) -> Result<Vec<u8>,
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::lab::Lab;

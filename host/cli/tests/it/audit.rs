@@ -14,6 +14,9 @@ const VERIFY: &[&str] = &["audit", "verify"];
 /// Codes that act on a terminal, and letters that turn the order of others.
 const HOSTILE: &str = "a\nb\u{1b}[2Jc\u{202e}d\rMESSAGE=x\u{9b}e";
 
+/// What is done to the lines of a log, where that is found, and what is said of it.
+type Tampered<'t> = (&'t str, usize, &'t str, fn(&mut Vec<String>));
+
 fn log(lab: &Lab) -> PathBuf {
     lab.home().join("state/journal.jsonl")
 }
@@ -103,7 +106,7 @@ fn each_tampering_is_found_and_located() {
     let lab = Lab::new();
     let module = three_runs(&lab);
     let good = lines(&lab);
-    let tampered: [(&str, usize, &str, fn(&mut Vec<String>)); 9] = [
+    let tampered: [Tampered<'_>; 9] = [
         ("changed", 3, "changed: the line behind it", |lines| {
             lines[2] = lines[2].replacen("\"demo\"", "\"memo\"", 1);
         }),

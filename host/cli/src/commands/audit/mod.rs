@@ -33,7 +33,7 @@ const DAMAGE_HINT: &str = "`host audit verify` says what is wrong with it; `host
 /// Show what was recorded, and check that nobody changed it
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    Show(show::ShowArgs),
+    Show(Box<show::ShowArgs>),
     Verify(verify::VerifyArgs),
     Head(head::HeadArgs),
     Rekey(rekey::RekeyArgs),

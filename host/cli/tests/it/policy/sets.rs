@@ -7,8 +7,11 @@ use std::process::Command;
 use super::{RUN, fails, marking, marking_set, mode, owned, permits, ruled};
 use crate::lab::{Lab, is_root};
 
+/// What is wrong with a set, how it is made so, and what is said of it.
+type Spoilt = (&'static str, fn(&Lab), &'static str);
+
 /// Spoils the set `rules`, which would permit the run; each with what is said of it.
-const SPOILT: [(&str, fn(&Lab), &str); 15] = [
+const SPOILT: [Spoilt; 15] = [
     (
         "a syntax error",
         |lab| drop(owned(lab, "sets/rules/more.cedar", "forbid (principal,")),

@@ -166,7 +166,7 @@ fn an_import_makes_a_set_that_runs_use_or_nothing() {
     assert_eq!(lab.run(&line).exits(3).text(), "");
     // What is there is never written over.
     let before = fs::read(lab.path("new/demo.cedar")).unwrap();
-    owned(&lab, "old/demo.policy", &old.replace("alice", "bob"));
+    owned(&lab, "old/demo.policy", old.replace("alice", "bob"));
     lab.run(&[&import[..], &["--into", &new]].concat()).exits(2);
     assert_eq!(fs::read(lab.path("new/demo.cedar")).unwrap(), before);
     let spoilt = format!("{old}allow\tcert=bob\t*\t*\t*\n");
