@@ -22,6 +22,9 @@ use crate::world::{World, WorldError, context_key, entity_uid};
 /// How many names inside one ask are asked for; an ask that meets more is refused.
 pub const INNER_QUESTIONS_MAX: usize = 10_000;
 
+/// What stands between the ids of rules that decided together; no id has it.
+const RULES_APART: &str = ", ";
+
 /// How one question was answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -76,19 +79,24 @@ impl Decided {
     /// The ids of all rules that decided, each once, in the order of the answers.
     #[must_use]
     pub fn rules(&self) -> Vec<&str> {
-        let mut seen = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        let mut see = |rule| {
+            if !seen.contains(&rule) {
+                seen.push(rule);
+            }
+        };
         for answer in &self.answers {
-            let rules = match &answer.verdict {
-                Verdict::Permitted { rules, .. } | Verdict::Forbidden { rules, .. } => {
-                    rules.as_slice()
+            match &answer.verdict {
+                Verdict::Permitted { rules, except } => {
+                    rules.iter().for_each(|rule| see(rule));
+                    let hiding = except
+                        .iter()
+                        .flat_map(|except| except.rule.split(RULES_APART));
+                    hiding.for_each(&mut see);
                 }
-                Verdict::Failed { rule, .. } => rule.as_slice(),
-                Verdict::Unpermitted => &[],
-            };
-            for rule in rules {
-                if !seen.contains(&rule.as_str()) {
-                    seen.push(rule);
-                }
+                Verdict::Forbidden { rules, .. } => rules.iter().for_each(|rule| see(rule)),
+                Verdict::Failed { rule, .. } => rule.iter().for_each(|rule| see(rule)),
+                Verdict::Unpermitted => {}
             }
         }
         seen
@@ -152,7 +160,7 @@ fn decision(answers: &[Answer]) -> Decision {
         match (&answer.question, &answer.verdict) {
             (Question::Run, Verdict::Permitted { .. }) => {}
             (Question::Capability(capability), Verdict::Permitted { rules, except }) => {
-                permits.permit_except(capability.clone(), rules.join(", "), except.clone());
+                permits.permit_except(capability.clone(), rules.join(RULES_APART), except.clone());
             }
             (Question::Capability(capability), _) if answer.optional => {
                 permits.deny(capability.clone());
@@ -684,7 +692,7 @@ fn exception(
     };
     Some(Exception {
         capability: left_out,
-        rule: rules.join(", "),
+        rule: rules.join(RULES_APART),
     })
 }
 

@@ -182,11 +182,11 @@ impl Request {
     }
 }
 
-/// The values of all limits.
+/// The values of all limits; one that bounds nothing is left out.
 #[must_use]
 pub fn limit_values(limits: &Limits) -> BTreeMap<LimitName, u64> {
-    LimitName::ALL
+    let values = LimitName::ALL
         .into_iter()
-        .map(|name| (name, limits.value(name)))
-        .collect()
+        .map(|name| (name, limits.value(name)));
+    values.filter(|(_, value)| *value != u64::MAX).collect()
 }
