@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use host_core::{Asks, BundleSummary, CallerName, Digest, Limits, Timestamp};
+use host_core::{Asks, BundleSummary, CallerName, Capability, Digest, Limits, Timestamp};
 use host_policy::{Decided, Node, PolicySet, Request, RequestFormat, RequestedAsk, Subject, Walls};
 use serde_json::{Map, Value, json};
 
@@ -66,6 +66,11 @@ pub(crate) struct Judged {
     request: Value,
 }
 
+/// Whether a run with it is another user of the machine, or root.
+fn is_another(capability: &Capability) -> bool {
+    matches!(capability, Capability::RunAs(_) | Capability::HostFull)
+}
+
 impl Ruled {
     pub(crate) fn judge(
         &self,
@@ -85,7 +90,7 @@ impl Ruled {
             limits: host_policy::limit_values(limits),
             walls: Walls {
                 landlock: machine.landlock_abi,
-                own_user: machine.by_root(),
+                own_user: machine.by_root() && !asks.iter().any(|ask| is_another(&ask.capability)),
             },
             noop: run.noop,
             time: self.time,
@@ -104,7 +109,7 @@ impl Ruled {
 impl Judgment {
     pub(crate) fn mark(&self) -> Judged {
         let request = serde_json::to_value(&self.request).unwrap_or_default();
-        let is_long = request.to_string().len() > REQUEST_BYTES_MAX;
+        let is_long = request.is_null() || request.to_string().len() > REQUEST_BYTES_MAX;
         Judged {
             caller: self.request.caller.clone(),
             set: self.set.name().to_owned(),

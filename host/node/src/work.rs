@@ -1,7 +1,7 @@
 //! What is started: a task's script, a task's WASI program, or a WASI program as it is, with all that its jail needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use host_core::{Capability, Digest, Grant, RunId, TaskName};
 use host_jail::{Inlets, InstalledFile, JailRecipe, Opening, Program, Who};
@@ -244,13 +244,20 @@ impl Work {
     }
 }
 
-/// What is forbidden inside of what is granted, also by the place that a link of that name leads to.
+/// What is forbidden inside of what is granted, also by the place that a link on the way leads to.
 fn hidden(grant: &Grant) -> Vec<PathBuf> {
     let named = grant.hidden().map(|path| PathBuf::from(path.as_str()));
-    named
-        .flat_map(|path| [std::fs::canonicalize(&path).ok(), Some(path)])
-        .flatten()
-        .collect()
+    named.flat_map(|path| [led_to(&path), path]).collect()
+}
+
+/// Where a path leads by its links, as far as it is there; what is not there yet comes behind.
+fn led_to(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| {
+        let place = std::fs::canonicalize(above).ok()?;
+        Some(place.join(path.strip_prefix(above).ok()?))
+    });
+    // A path joined with nothing ends in a slash, which compares alike.
+    there.unwrap_or_else(|| path.to_owned())
 }
 
 /// The optional asks that the run goes without, one a line.

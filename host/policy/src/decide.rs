@@ -4,6 +4,7 @@
 //! is forbidden: for every name in a forbid's scope that the ask meets, that forbid is asked for that very name. A rule
 //! that cannot be evaluated refuses: Cedar itself would pass it over, and a forbid that is passed over fails open.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::{Authorizer, Context, EntityUid};
@@ -19,7 +20,7 @@ use crate::set::PolicySet;
 use crate::target::Target;
 use crate::world::{World, WorldError, context_key, entity_uid};
 
-/// How many names inside one ask are asked for; an ask that meets more is refused.
+/// How many names inside the asks of one run are asked for; what meets more is refused.
 pub const INNER_QUESTIONS_MAX: usize = 10_000;
 
 /// What stands between the ids of rules that decided together; no id has it.
@@ -156,15 +157,28 @@ fn failed(message: &str) -> Decided {
 fn decision(answers: &[Answer]) -> Decision {
     let mut permits = Permits::default();
     let mut denied = Vec::new();
+    // Of two who ask for the same, one may be permitted.
+    let is_permitted = |capability: &Capability| {
+        answers.iter().any(|answer| {
+            matches!(&answer.question, Question::Capability(other) if other == capability)
+                && matches!(answer.verdict, Verdict::Permitted { .. })
+        })
+    };
     for answer in answers {
         match (&answer.question, &answer.verdict) {
             (Question::Run, Verdict::Permitted { .. }) => {}
             (Question::Capability(capability), Verdict::Permitted { rules, except }) => {
                 permits.permit_except(capability.clone(), rules.join(RULES_APART), except.clone());
             }
-            (Question::Capability(capability), _) if answer.optional => {
-                permits.deny(capability.clone());
+            (
+                Question::Capability(capability),
+                Verdict::Forbidden { .. } | Verdict::Unpermitted,
+            ) if answer.optional => {
+                if !is_permitted(capability) {
+                    permits.deny(capability.clone());
+                }
             }
+            // Also of an optional ask: what cannot be evaluated may be what forbids.
             (question, verdict) => denied.push(Denied {
                 question: question.clone(),
                 rules: reasons(verdict),
@@ -214,6 +228,8 @@ pub(crate) struct Court<'s> {
     authorizer: Authorizer,
     /// All rules, where none are to be left out.
     whole: Option<Bucket>,
+    /// How many names inside asks were asked for.
+    inner_questions: Cell<usize>,
 }
 
 /// What rules say to one question.
@@ -260,6 +276,7 @@ impl<'s> Court<'s> {
             contexts: HashMap::new(),
             authorizer: Authorizer::new(),
             whole: None,
+            inner_questions: Cell::new(0),
         })
     }
 
@@ -360,7 +377,7 @@ impl<'s> Court<'s> {
             return Ok(Verdict::Unpermitted);
         };
         let implied;
-        let (target, covering) = match self.implied(own, action) {
+        let (target, covering) = match self.implied(own, action)? {
             None => (own, own_covering),
             Some(target) => {
                 implied = (self.set.index.covering(&target), target);
@@ -383,7 +400,8 @@ impl<'s> Court<'s> {
         if hit.peek().is_none() {
             return Ok(Verdict::Unpermitted);
         }
-        if std::ptr::eq(target, own) {
+        // Two asks may name one URL with two methods, and an entity has one.
+        if std::ptr::eq(target, own) && !matches!(target, Target::Url(_)) {
             return Ok(self
                 .hear(action, uid, context, hit, self.world.entities())?
                 .verdict());
@@ -425,13 +443,15 @@ impl<'s> Court<'s> {
     }
 
     /// What a question of another kind than the ask's own is about.
-    fn implied(&self, target: &Target, action: Action) -> Option<Target> {
+    fn implied(&self, target: &Target, action: Action) -> Result<Option<Target>, WorldError> {
         match (target, action) {
             (Target::Url(url), Action::NetConnect) => {
-                let endpoint = Endpoint::new(url.host().clone(), url.port(), None).ok()?;
-                Some(Target::of(&Capability::NetConnect(endpoint), &self.subject))
+                let endpoint = Endpoint::new(url.host().clone(), url.port(), None)
+                    .map_err(|error| WorldError::of(&error))?;
+                let connect = Capability::NetConnect(endpoint);
+                Ok(Some(Target::of(&connect, &self.subject)))
             }
-            _ => None,
+            _ => Ok(None),
         }
     }
 
@@ -444,23 +464,25 @@ impl<'s> Court<'s> {
         context: &Context,
     ) -> Result<Inside, WorldError> {
         let Some((own, own_covering)) = self.targets.get(at) else {
-            return Ok(Inside::Fine(Vec::new()));
+            return Err(WorldError::of(&"an ask has no target"));
         };
         if matches!(ask.capability, Capability::UnixConnect(_)) {
             // A socket has nothing inside.
             return Ok(Inside::Fine(Vec::new()));
         }
-        let implied = self.implied(own, action);
+        let implied = self.implied(own, action)?;
         let (target, covering) = match &implied {
             Some(target) => (target, self.set.index.covering(target)),
             None => (own, own_covering.clone()),
         };
         let met = self.met(action, target, &covering);
-        if met.len() > INNER_QUESTIONS_MAX {
+        let asked_for = self.inner_questions.get().saturating_add(met.len());
+        self.inner_questions.set(asked_for);
+        if asked_for > INNER_QUESTIONS_MAX {
             return Ok(Inside::Verdict(Verdict::Failed {
                 rule: None,
                 message: format!(
-                    "rules forbid more than {INNER_QUESTIONS_MAX} things inside it: ask for less"
+                    "rules forbid more than {INNER_QUESTIONS_MAX} things inside what is asked for: ask for less"
                 ),
             }));
         }
@@ -495,7 +517,7 @@ impl<'s> Court<'s> {
         context: &Context,
     ) -> Result<Said, WorldError> {
         let Some(uid) = self.set.index.uid(key) else {
-            return Ok(Said::default());
+            return Err(WorldError::of(&"a name in a forbid has no entity"));
         };
         let buckets = match &self.whole {
             Some(whole) => vec![whole],
@@ -679,7 +701,9 @@ fn exception(
     rules: &[String],
 ) -> Option<Exception> {
     let left_out = match (capability, asked, name) {
-        (Capability::FsRead(_), _, Target::Path(path)) => Capability::FsRead(path.clone()),
+        (Capability::FsRead(_), _, Target::Path(path)) if !is_always_shown(path) => {
+            Capability::FsRead(path.clone())
+        }
         (
             Capability::NetConnect(_) | Capability::HttpRequest(_),
             Target::Endpoint(endpoint),
@@ -694,6 +718,16 @@ fn exception(
         capability: left_out,
         rule: rules.join(RULES_APART),
     })
+}
+
+/// What native tasks see of every machine without asking: nothing can be left out there.
+const ALWAYS_SHOWN: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+
+pub(crate) fn is_always_shown(path: &host_core::CanonicalPath) -> bool {
+    let first = path.segments().next().unwrap_or_default();
+    ALWAYS_SHOWN
+        .iter()
+        .any(|shown| shown.trim_start_matches('/') == first)
 }
 
 /// The questions that a request is.

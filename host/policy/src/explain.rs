@@ -299,6 +299,14 @@ fn smallest(request: &Request, action: Action, question: &Question) -> String {
         target.kind(),
         target.id()
     );
+    if let Question::Capability(Capability::HttpRequest(target)) = question {
+        let _ = write!(
+            rule,
+            "\nwhen {{ context.task == Task::{subject:?} && resource.method == {:?} }};",
+            target.method().as_str()
+        );
+        return rule;
+    }
     if action.opens()
         && !matches!(
             target,

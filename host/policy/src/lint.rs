@@ -29,6 +29,8 @@ pub(crate) struct Findings {
     pub(crate) predicates: BTreeSet<String>,
     /// The tags that are asked for by name.
     pub(crate) tags: BTreeSet<String>,
+    /// Those of which the number is asked for.
+    pub(crate) numbers: BTreeSet<String>,
     /// Whether a tag is asked for whose name is not written there.
     pub(crate) any_tag: bool,
 }
@@ -109,6 +111,9 @@ impl Findings {
             match right {
                 Expr::Literal(Literal::String(name)) => {
                     self.tags.insert(name.to_string());
+                    if matches!(left, Expr::GetAttr { attr, .. } if attr == "numbers") {
+                        self.numbers.insert(name.to_string());
+                    }
                 }
                 _ => self.any_tag = true,
             }

@@ -91,7 +91,17 @@ impl Scope {
     /// What is wrong where an action is named that is never about such a resource: that part would never match, and nothing
     /// else would say so.
     pub(crate) fn misfits(&self) -> Option<(String, String)> {
-        let kind = self.resource.as_ref()?.kind();
+        let resource = self.resource.as_ref()?;
+        if let Target::Endpoint(endpoint) = resource
+            && self.is_exact
+            && endpoint.port.is_none()
+        {
+            return Some((
+                "every connection has a port, so nothing is ever equal to this".to_owned(),
+                "write `in` instead of `==`, or name the port".to_owned(),
+            ));
+        }
+        let kind = resource.kind();
         let fits = |action: &&Action| {
             let own = anything(**action);
             own == kind || own == target::TASK && kind == target::MODULE

@@ -20,7 +20,7 @@ use crate::lint::Findings;
 use crate::predicates::{PREDICATES_FILE, Predicates};
 use crate::problem::{Problem, ReadSetError};
 use crate::scope::Scope;
-use crate::statements::{line_and_column, statements, too_deep};
+use crate::statements::{statements, too_deep};
 use crate::tags::Wanted;
 
 /// The schema that every set is held against.
@@ -407,11 +407,12 @@ fn rules(
     let mut tags = Wanted::default();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut rules = Vec::with_capacity(drafts.len());
+    let mut lines = LineCounter::default();
     for draft in drafts {
         let Some(file) = files.get(draft.file) else {
             continue;
         };
-        let (line, _) = line_and_column(&file.text, draft.span.start);
+        let line = lines.line_of(draft.file, &file.text, draft.span.start);
         let place = format!("{}:{line}", file.name);
         let head = head_span(&file.text, &draft.span);
         let at = |message: String| Problem::at(&file.name, &file.text, head.clone(), message);
@@ -438,6 +439,7 @@ fn rules(
         let mut findings = Findings::of(&draft.policy);
         tags.any |= findings.any_tag;
         tags.names.append(&mut findings.tags);
+        tags.numbers.append(&mut findings.numbers);
         let mut errors = findings.errors(&draft.policy, &scope, &known);
         errors.extend(scope.misfits());
         if draft.policy.effect() == Effect::Forbid {
@@ -458,6 +460,26 @@ fn rules(
         });
     }
     (rules, tags)
+}
+
+/// Counts lines as rules come, which they do in the order of files and places.
+#[derive(Default)]
+struct LineCounter {
+    file: usize,
+    at: usize,
+    line: usize,
+}
+
+impl LineCounter {
+    fn line_of(&mut self, file: usize, text: &str, at: usize) -> usize {
+        if file != self.file || self.line == 0 || at < self.at {
+            (self.file, self.at, self.line) = (file, 0, 1);
+        }
+        let between = text.get(self.at..at).unwrap_or_default();
+        self.line += between.matches('\n').count();
+        self.at = at;
+        self.line
+    }
 }
 
 /// Ids are shown, logged and typed.

@@ -15,6 +15,8 @@ const DEPTH_MAX: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) names: BTreeSet<String>,
+    /// Those of which a rule asks for the number.
+    pub(crate) numbers: BTreeSet<String>,
     /// Whether a rule asks for one whose name is not written in it.
     pub(crate) any: bool,
 }
@@ -45,14 +47,20 @@ pub(crate) struct Tags {
     pub(crate) lists: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// More than [`TAGS_MAX`] names, or deeper than any that are looked at.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("more than {TAGS_MAX} names, or nested deeper than {DEPTH_MAX}")]
-pub(crate) struct TooManyTags;
+/// Why values cannot be put to rules.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum TagsError {
+    /// More than any rule could look at.
+    #[error("more than {TAGS_MAX} names, or nested deeper than {DEPTH_MAX}")]
+    TooMany,
+    /// A rule asks for an integer, and this is none: a forbid must not be passed over for that.
+    #[error("`{}` is no integer, and a rule asks for its number", host_core::Shown(.0))]
+    NoInteger(String),
+}
 
 impl Tags {
     /// Takes apart what is wanted; rules do not see the rest.
-    pub(crate) fn of(values: &Map<String, Value>, wanted: &Wanted) -> Result<Self, TooManyTags> {
+    pub(crate) fn of(values: &Map<String, Value>, wanted: &Wanted) -> Result<Self, TagsError> {
         let mut tags = Self::default();
         let mut seen = 0;
         tags.add("", values, wanted, &mut seen, 0)?;
@@ -66,7 +74,7 @@ impl Tags {
         wanted: &Wanted,
         seen: &mut usize,
         depth: usize,
-    ) -> Result<(), TooManyTags> {
+    ) -> Result<(), TagsError> {
         for (key, value) in values {
             // What no rule could mean is passed over before anything is made of it.
             if before.is_empty() && !wanted.may_begin(key) {
@@ -90,10 +98,10 @@ impl Tags {
         wanted: &Wanted,
         seen: &mut usize,
         depth: usize,
-    ) -> Result<(), TooManyTags> {
+    ) -> Result<(), TagsError> {
         *seen += 1;
         if *seen > TAGS_MAX || depth > DEPTH_MAX {
-            return Err(TooManyTags);
+            return Err(TagsError::TooMany);
         }
         match value {
             Value::Null => {}
@@ -114,8 +122,10 @@ impl Tags {
                 if wanted.has(name)
                     && let Some(text) = text(scalar)
                 {
-                    if let Some(number) = scalar.as_i64() {
+                    if let Some(number) = integer(scalar, &text) {
                         self.numbers.insert(name.to_owned(), number);
+                    } else if scalar.is_number() && wanted.numbers.contains(name) {
+                        return Err(TagsError::NoInteger(name.to_owned()));
                     }
                     self.texts.insert(name.to_owned(), text);
                 }
@@ -123,6 +133,18 @@ impl Tags {
         }
         Ok(())
     }
+}
+
+/// An integer; one that Cedar's numbers cannot hold is the largest or the smallest of them.
+fn integer(value: &Value, text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_integer = value.is_number() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let bound = if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
+    is_integer.then(|| value.as_i64().unwrap_or(bound))
 }
 
 fn escaped(key: &str) -> String {
@@ -175,23 +197,34 @@ mod tests {
     }
 
     #[test]
-    fn only_integers_that_fit_are_numbers_and_every_scalar_has_a_text() {
-        let tags = tags(
-            json!({"a": 1.5, "b": 9_223_372_036_854_775_807_i64, "c": 18_446_744_073_709_551_615_u64}),
+    fn integers_that_do_not_fit_are_the_largest_and_what_is_none_is_refused_where_one_is_asked_for()
+    {
+        let values = json!({"a": 1.5, "b": 7, "c": 18_446_744_073_709_551_615_u64});
+        let tags = tags(values.clone());
+        let numbers = [("b".to_owned(), 7), ("c".to_owned(), i64::MAX)];
+        assert_eq!(tags.numbers, BTreeMap::from(numbers));
+        assert_eq!(
+            (&*tags.texts["a"], &*tags.texts["c"]),
+            ("1.5", "18446744073709551615")
         );
-        assert_eq!(tags.numbers.keys().collect::<Vec<_>>(), ["b"]);
-        assert_eq!(tags.texts["a"], "1.5");
-        assert_eq!(tags.texts["c"], "18446744073709551615");
+        let wanted = Wanted {
+            numbers: ["a".to_owned()].into(),
+            ..all()
+        };
+        assert_eq!(
+            Tags::of(values.as_object().unwrap(), &wanted),
+            Err(TagsError::NoInteger("a".to_owned()))
+        );
     }
 
     #[test]
     fn more_than_a_rule_could_ever_look_at_is_refused() {
         let many: Map<String, Value> = (0..=TAGS_MAX).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(Tags::of(&many, &all()), Err(TooManyTags));
+        assert_eq!(Tags::of(&many, &all()), Err(TagsError::TooMany));
         let long = json!({"a": vec![1; TAGS_MAX], "b": 1});
         assert_eq!(
             Tags::of(long.as_object().unwrap(), &all()),
-            Err(TooManyTags)
+            Err(TagsError::TooMany)
         );
     }
 
@@ -199,7 +232,7 @@ mod tests {
     fn only_what_some_rule_asks_for_is_taken() {
         let wanted = Wanted {
             names: ["os.family", "role"].map(str::to_owned).into(),
-            any: false,
+            ..Wanted::default()
         };
         let facts = json!({"os": {"family": "Debian", "name": "x"}, "osx": 1, "role": "app", "roles": 2, "a.b": 3});
         let tags = Tags::of(facts.as_object().unwrap(), &wanted).unwrap();

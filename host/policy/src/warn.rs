@@ -22,6 +22,17 @@ pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
             );
         }
         if rule.forbids() {
+            if let Some(Target::Path(path)) = &rule.scope.resource
+                && crate::decide::is_always_shown(path)
+                && rule.scope.actions.contains(&Action::FsRead)
+            {
+                warn(
+                    format!(
+                        "native tasks see `{path}` without asking, so this only refuses what asks for it"
+                    ),
+                    "what must not be seen does not lie in /usr, /bin, /sbin or /lib*",
+                );
+            }
             if let Some(target) = rule.scope.resource.as_ref().filter(|_| rule.scope.is_exact)
                 && has_inside(target)
             {

@@ -40,6 +40,12 @@ pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fai
     let against = arguments.against.as_deref().map(head_of).transpose()?;
     let key = arguments.key.as_deref().map(rekey::read).transpose()?;
     let Some(store) = open_to_look(context)? else {
+        if against.is_some() || key.is_some() {
+            return Err(Failure::plain(
+                Exit::Untrusted,
+                "nothing is recorded here, and there was: the audit log is gone",
+            ));
+        }
         return Ok(nothing(context));
     };
     let public = key::public(&store)?;

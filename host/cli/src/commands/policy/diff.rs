@@ -148,10 +148,14 @@ fn on_record(context: &Context, passed_over: &mut usize) -> Vec<Recorded> {
     let Ok(lines) = store.journal().read() else {
         return Vec::new();
     };
-    lines
-        .flatten()
-        .filter_map(|line| recorded(&line, passed_over))
-        .collect()
+    let mut requests = Vec::new();
+    for line in lines {
+        match line {
+            Ok(line) => requests.extend(recorded(&line, passed_over)),
+            Err(_) => *passed_over += 1,
+        }
+    }
+    requests
 }
 
 fn of_file(path: &Path, passed_over: &mut usize) -> Result<Vec<Recorded>, Failure> {

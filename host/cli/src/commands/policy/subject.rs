@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host_core::{
-    Ask, Asks, BundleSummary, CallerName, Digest, LimitRequests, Limits, NodeName, Origin, Shown,
-    TaskName, Timestamp,
+    Ask, Asks, BundleSummary, CallerName, Capability, Digest, LimitRequests, Limits, NodeName,
+    Origin, Shown, TaskName, Timestamp,
 };
 use host_policy::{Request, RequestFormat, RequestedAsk, Subject, Walls};
 use serde_json::{Map, Value};
@@ -143,7 +143,10 @@ impl SubjectArgs {
             limits: host_policy::limit_values(&limits),
             walls: Walls {
                 landlock: machine.landlock_abi,
-                own_user: machine.by_root(),
+                own_user: machine.by_root()
+                    && !asks.iter().any(|ask| {
+                        matches!(ask.capability, Capability::RunAs(_) | Capability::HostFull)
+                    }),
             },
             noop: self.noop,
             time: self.at.unwrap_or(now),

@@ -54,13 +54,11 @@ fn what_is_forbidden_inside_a_grant_to_read_is_not_there() {
 fn a_file_that_is_forbidden_inside_a_grant_is_not_there() {
     let lab = Lab::new();
     let data = data(&lab);
-    let script = format!(
-        "cat {data}/secret/y.txt 2>/dev/null; cat {data}/secret/deep/x.txt; mv {data}/secret {data}/s 2>/dev/null || echo stays"
-    );
+    let script = format!("cat {data}/secret/y.txt 2>/dev/null; cat {data}/secret/deep/x.txt");
     let module = marking(&lab, &[json!(format!("fs.read:{data}"))], &script);
     let set = all_but(&lab, "fs.read", "==", "data/secret/y.txt");
     let record = permits(&lab, &module, &set, &[]);
-    assert_eq!(record["value"]["_output"], "hidden\nstays\n");
+    assert_eq!(record["value"]["_output"], "hidden\n");
     let reasons = denied(&record, &format!("fs.read:{data}/secret/y.txt"));
     assert_eq!(reasons, ["inside a grant, and forbidden by never"]);
 }
