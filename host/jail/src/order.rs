@@ -285,6 +285,7 @@ mod tests {
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
             stdin: b"{\"x\": 1}\n".to_vec(),
             limits: limits.unwrap(),
+            learn: true,
         }
     }
 

@@ -155,6 +155,9 @@ pub struct JailRecipe {
     /// What it may use up.
     #[serde(with = "order::limits")]
     pub limits: Limits,
+    /// Whether note is taken of what it opens, connects to and executes. It is a record and no wall: nothing is allowed or
+    /// refused for it.
+    pub learn: bool,
 }
 
 impl JailRecipe {
@@ -295,6 +298,7 @@ mod tests {
             environment: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::default(),
+            learn: false,
         }
     }
 

@@ -244,6 +244,7 @@ pub(crate) fn record_unstarted(
         }),
         left_out: Vec::new(),
         reached: Vec::new(),
+        learned: None,
     })
 }
 

@@ -37,6 +37,8 @@ pub struct RunRequest {
     pub input: RawInput,
     /// Whether the run is to change nothing.
     pub noop: bool,
+    /// Whether note is to be taken of what it uses.
+    pub learn: bool,
     /// Capabilities that the person at the keyboard adds and permits.
     pub allow: Vec<Capability>,
     /// Whether everything that the bundle asks for is permitted, but for what is dangerous.
@@ -110,6 +112,8 @@ pub struct Plan<'l> {
     pub limits: Limits,
     /// Whether it is to change nothing.
     pub noop: bool,
+    /// Whether note is taken of what it uses.
+    pub learn: bool,
     /// Parameters that name a place of the machine, with that place; no secrets are among them.
     pub named_paths: Vec<(ParameterName, CanonicalPath)>,
 }
@@ -169,6 +173,7 @@ pub fn plan<'l>(
         judgment,
         limits,
         noop: request.noop,
+        learn: request.learn,
         named_paths,
     })
 }

@@ -38,6 +38,8 @@ pub struct Work {
     /// The digest of the input without its secrets.
     pub(crate) input_digest: Digest,
     pub(crate) noop: bool,
+    /// Whether note is taken of what it uses.
+    learn: bool,
     pub(crate) inlets: Inlets,
     install: Vec<InstalledFile>,
     stdin: Vec<u8>,
@@ -105,6 +107,7 @@ impl Work {
             exclusive: plan.task.asks.exclusive.then(|| plan.task.name.clone()),
             input_digest: plan.input_digest,
             noop: plan.noop,
+            learn: plan.learn,
             inlets: Inlets { stdin: None, file },
             install: install(plan, store)?,
             stdin: plan.process.stdin.clone(),
@@ -128,6 +131,7 @@ impl Work {
             exclusive: None,
             input_digest,
             noop: false,
+            learn: false,
             inlets: Inlets {
                 stdin: Some(given.stdin),
                 file: Some(compiled.code),
@@ -187,6 +191,7 @@ impl Work {
             environment,
             stdin: self.stdin.clone(),
             limits: grant.limits().clone(),
+            learn: self.learn,
         }
     }
 
