@@ -99,11 +99,6 @@ impl Refusals {
         }
     }
 
-    /// Whether anybody can still make a call.
-    pub(super) fn is_listening(&self) -> bool {
-        self.listener.is_some()
-    }
-
     /// All that was told.
     pub(super) fn told(&self) -> Vec<Refused> {
         let told = self.told.iter();

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use host_core::{Capability, RunId, Shown, TaskName, Used};
 use host_node::LearnedLine;
-use host_policy::{Learned, Observed, by_directories, learn};
+use host_policy::{Learned, LearnedTask, Observed, by_directories, learn};
 use host_store::{OpenMode, Store};
+use host_task::ASKS_MAX;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -332,6 +333,13 @@ fn write_asks(path: &Path, learned: &Learned, asks: &Value) -> Result<(), Failur
             modules.join(", ")
         ))
         .hint("name the task with --task, or the runs with --run"));
+    }
+    let too_many = |task: &LearnedTask| task.asks.len() > ASKS_MAX;
+    if let Some((task, _)) = learned.tasks.iter().find(|(_, task)| too_many(task)) {
+        return Err(Failure::usage(format!(
+            "`{task}` would ask for more than {ASKS_MAX} things"
+        ))
+        .hint("take directories instead of files with --directories, or name fewer runs"));
     }
     let unwritten = |error: &std::io::Error| {
         Failure::usage(format!(
