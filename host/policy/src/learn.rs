@@ -260,6 +260,17 @@ mod tests {
         let ids: Vec<&str> = set.rules().iter().map(crate::set::Rule::id).collect();
         assert!(ids.contains(&"service::report/fs.read-2"), "{ids:?}");
         assert!(ids.contains(&"service::report/exec.raw"), "{ids:?}");
+    }
+
+    #[test]
+    fn what_is_learned_of_plain_names_warns_of_nothing() {
+        let used = [
+            "fs.read:/a b/c",
+            "fs.write:/srv/d",
+            "env:LANG",
+            "exec:/bin/x 'a b' '*'",
+        ];
+        let set = set(&learn(&[observed("alice", &used)], Some("ops")).rules());
         assert!(set.warnings().is_empty(), "{:?}", set.warnings());
     }
 

@@ -247,7 +247,11 @@ fn the_rules_and_asks_that_were_learned_permit_the_run_again() {
         written,
         json!({"format": "host.asks/1", "tasks": {"demo": {"asks": expected}}})
     );
-    lab.run(&[
+    let key = lab.path("key");
+    lab.run(&["key", "new", &key]).exits(0);
+    lab.run(&["trust", "add", &format!("{key}.pub")]).exits(0);
+    let sign = format!("--sign={key}");
+    let pack = [
         "bundle",
         "pack",
         &module,
@@ -255,11 +259,9 @@ fn the_rules_and_asks_that_were_learned_permit_the_run_again() {
         "1.0.0",
         "-o",
         "demo.tar",
-        "--asks",
-        &asks,
-        "--no-sign",
-    ])
-    .exits(0);
+    ];
+    lab.run(&[&pack[..], &["--asks", &asks, &sign]].concat())
+        .exits(0);
 
     let by_rules = ["run", "demo.tar", "--policy", "set", "--as", "alice"];
     let ran = host(&by_rules).exits(0);
