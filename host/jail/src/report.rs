@@ -88,6 +88,8 @@ pub struct Learned {
     pub noted: Vec<Noted>,
     /// Calls that no note tells of: beyond the number of notes that are kept, or not to be read or named.
     pub beyond: u64,
+    /// Whether callers were met whose memory may not be read, so that nobody knows what was not used.
+    pub blind: bool,
 }
 
 /// What the keeper saw of a run.

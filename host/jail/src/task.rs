@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{DumpableBehavior, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 use seccompiler::BpfProgram;
 
@@ -86,6 +86,12 @@ pub(crate) fn become_function(
         if !filters.learn {
             sys::close_all_but(&kept).step("close descriptors")?;
             return filter_calls(&filters.task);
+        }
+        if !recipe.who.by_root() {
+            // Its memory is a copy of the keeper's, of which an ordinary user's recorder may read none that hides. A program
+            // does not hide either once it is executed, and inside there is nobody else.
+            rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+                .step("show itself to the recorder")?;
         }
         // ORDER: the channel takes the listener to the keeper, which is made by the filter; nothing of ours is called before
         // it is closed.

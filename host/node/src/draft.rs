@@ -188,7 +188,11 @@ impl Draft {
             };
             if is_seen(&capability) {
                 let is_used = noted().any(|noted| capability.covers(&noted.capability));
-                line.used = if is_used { Used::Yes } else { Used::No };
+                line.used = match (is_used, learned.blind) {
+                    (true, _) => Used::Yes,
+                    (false, false) => Used::No,
+                    (false, true) => Used::Unknown,
+                };
             }
             granted.push(capability);
         }

@@ -49,6 +49,7 @@ impl Ended {
         let learned = learned.map(|learned| LearnedRun {
             lines: draft.mark_used(learned),
             beyond: learned.beyond,
+            blind: learned.blind,
         });
         if let Some(Some(verdict)) = &verdict {
             let refused: Vec<Refused> = verdict.tried.iter().map(refused).collect();

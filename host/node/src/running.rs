@@ -86,6 +86,8 @@ pub struct LearnedRun {
     pub lines: Vec<LearnedLine>,
     /// Calls that no line tells of.
     pub beyond: u64,
+    /// Whether some of what the run did could not be seen at all.
+    pub blind: bool,
 }
 
 impl LearnedRun {

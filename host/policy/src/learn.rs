@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_is_learned_of_plain_names_warns_of_nothing() {
         let used = [
-            "fs.read:/a b/c",
+            "fs.read:'/a b/c'",
             "fs.write:/srv/d",
             "env:LANG",
             "exec:/bin/x 'a b' '*'",

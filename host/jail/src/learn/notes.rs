@@ -13,7 +13,7 @@ use super::naming::{Jail, Machine, Where, capabilities};
 use crate::recipe::JailRecipe;
 use crate::report::Learned;
 use crate::sockaddr::{ADDRESS_BYTES_MAX, DNS, Destination};
-use crate::sys::Waiting;
+use crate::sys::{self, Waiting};
 
 /// How many different things are kept. What a grant holds counts as the grant itself from then on, and anything else only
 /// as a number.
@@ -83,6 +83,10 @@ pub(crate) struct Notes<'r> {
     kept: BTreeMap<Note, u64>,
     kept_bytes: usize,
     beyond: u64,
+    /// Whether a caller that still waited could not be read.
+    blind: bool,
+    /// Whether any could.
+    begun: bool,
 }
 
 impl<'r> Notes<'r> {
@@ -93,6 +97,8 @@ impl<'r> Notes<'r> {
             kept: BTreeMap::new(),
             kept_bytes: 0,
             beyond: 0,
+            blind: false,
+            begun: false,
         }
     }
 
@@ -102,8 +108,18 @@ impl<'r> Notes<'r> {
             return;
         };
         match Live::of(call, listener) {
-            Some(caller) => self.take(known, &call.arguments, &caller, &OnMachine),
-            None => self.beyond += 1,
+            Some(caller) => {
+                self.begun = true;
+                self.take(known, &call.arguments, &caller, &OnMachine);
+            }
+            // It was killed meanwhile.
+            None if !sys::still_waits(listener, call.id) => {}
+            // The task becomes its program, out of init's memory, which hides.
+            None if !self.begun && matches!(known.deed, Deed::Executes { .. }) => {}
+            None => {
+                self.blind = true;
+                self.beyond = self.beyond.saturating_add(1);
+            }
         }
     }
 
@@ -113,7 +129,9 @@ impl<'r> Notes<'r> {
     }
 
     fn amount_to(self, machine: &impl Machine) -> Learned {
-        capabilities(&self.jail, machine, self.kept, self.beyond)
+        let blind = self.blind;
+        let learned = capabilities(&self.jail, machine, self.kept, self.beyond);
+        Learned { blind, ..learned }
     }
 
     fn take(
@@ -155,9 +173,8 @@ impl<'r> Notes<'r> {
             *times = times.saturating_add(1);
             return;
         }
-        match self.as_it_was(note, machine) {
-            Some(note) => self.insert(note),
-            None => {}
+        if let Some(note) = self.as_it_was(note, machine) {
+            self.insert(note);
         }
     }
 

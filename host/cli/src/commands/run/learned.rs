@@ -40,7 +40,10 @@ pub(super) fn tell(printer: Printer, finished: &Finished) {
             learned.beyond
         ));
     }
-    if learned.lines.is_empty() {
+    if learned.blind {
+        printer
+            .note("note: not all that it did could be seen, so what it did not use is not known");
+    } else if learned.lines.is_empty() {
         printer.note("note: it used nothing that has to be granted");
     }
     printer.hint(&format!(
