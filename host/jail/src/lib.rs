@@ -43,7 +43,7 @@ pub use keeper::{
     keep_if_asked, remove_left, start, start_afresh,
 };
 pub use probe::{WallState, landlock_abi, probe};
-pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
+pub use recipe::{InstalledFile, JailRecipe, Learn, Opening, Program, Who};
 pub use report::{Ending, Learned, LeftFile, Noted, Refused, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
 pub use streams::sealed_file;

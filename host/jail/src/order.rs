@@ -247,7 +247,7 @@ mod tests {
     use host_core::RunId;
 
     use super::*;
-    use crate::recipe::{InstalledFile, Opening, Program, Who};
+    use crate::recipe::{InstalledFile, Learn, Opening, Program, Who};
 
     fn recipe() -> JailRecipe {
         let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
@@ -285,7 +285,9 @@ mod tests {
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
             stdin: b"{\"x\": 1}\n".to_vec(),
             limits: limits.unwrap(),
-            learn: true,
+            learn: Some(Learn {
+                secrets: vec!["a\nb".to_owned()],
+            }),
         }
     }
 
@@ -294,6 +296,7 @@ mod tests {
         let recipe = recipe();
         let read = read(written(&recipe).unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{recipe:?}"));
+        assert_eq!(read.learn, recipe.learn);
     }
 
     #[test]

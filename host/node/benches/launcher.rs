@@ -231,7 +231,7 @@ impl Launcher {
             environment: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::default(),
-            learn: false,
+            learn: None,
         }
     }
 }

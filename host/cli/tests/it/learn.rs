@@ -423,6 +423,41 @@ fn a_program_of_wasi_is_noted_as_any_other() {
     assert_eq!(used(&record), ["no"], "{:?}", learned(&lab));
 }
 
+/// What a task was told in confidence it may hand to a program or write into a name, and nothing of it is kept.
+#[test]
+fn nothing_that_was_told_in_confidence_is_noted() {
+    let lab = Lab::new();
+    let data = lab.directory("data");
+    let program = not_a_program_in_the_jail();
+    let script = format!(
+        "#!/bin/sh\ncat {data}/$PT_secret 2>/dev/null; {program} --password=$PT_secret $PT_secret 2>/dev/null; cat {data}/open 2>/dev/null; true\n"
+    );
+    let metadata = json!({"parameters": {"secret": {"type": "String", "sensitive": true}}, "input_method": "environment"});
+    let module = lab
+        .module("demo")
+        .task("init.sh", &script, metadata)
+        .build();
+    let input = lab.write("input.json", json!({"secret": "c4n4ry"}).to_string());
+    let ran = lab
+        .run(&[
+            "run",
+            &module,
+            "--learn",
+            "--input",
+            &format!("@{input}"),
+            "--allow",
+            &format!("fs.read:{data}"),
+        ])
+        .exits(0)
+        .never_says("c4n4ry");
+    assert!(ran.stderr.contains("could not be noted"), "{}", ran.stderr);
+    assert_eq!(
+        learned(&lab),
+        expected([("fs.read", format!("{data}/open").as_str(), true)])
+    );
+    lab.nowhere("home", "c4n4ry");
+}
+
 /// A record is no wall, and no door either.
 #[test]
 fn a_run_that_learns_may_do_what_it_may_do_otherwise() {

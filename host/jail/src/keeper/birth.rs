@@ -76,8 +76,8 @@ impl<'a> Run<'a> {
             has_network,
         } = warm;
         let filters = match surface(recipe) {
-            surface if surface == filters.surface && !recipe.learn => filters,
-            other => Filters::of(other, recipe.learn),
+            surface if surface == filters.surface && recipe.learn.is_none() => filters,
+            other => Filters::of(other, recipe.learn.is_some()),
         };
         let base = match base {
             Some(base) if !base.fits(recipe) => Some(Base::of(recipe.is_function())?),

@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
     /// Listens from now on at `listener`, or has somebody listen who takes note of what is allowed as well.
     fn hear_of_calls(&mut self, listener: Option<OwnedFd>) {
         let listener = match listener {
-            Some(listener) if self.recipe.learn => listener,
+            Some(listener) if self.recipe.learn.is_some() => listener,
             listener => return self.refusals.listen(listener),
         };
         let not_opened: Vec<usize> = self.not_opened.iter().map(|(index, _)| *index).collect();

@@ -18,6 +18,8 @@ use crate::skeleton::{self, SCRATCH_PARTS};
 const LEARNED_MAX: usize = 2_000;
 /// How long all of them may be, in bytes, so that they fit into a line of the journal beside what else stands there.
 const LEARNED_BYTES_MAX: usize = 192 << 10;
+/// How long a secret is at least that is looked for within a text, in bytes.
+const SECRET_BYTES_MIN: usize = 4;
 /// The jail's own places besides those that a run may write to.
 const OWN: [&str; 4] = [INSTALL_DIR, "/dev", "/proc", "/sys"];
 /// Directories that are in every jail, with nothing of the machine in them.
@@ -103,10 +105,46 @@ impl<'r> Jail<'r> {
         below.any(|below| below.starts_with(path))
     }
 
+    /// Whether its text would tell what the run was told in confidence. A short secret is found only as a whole segment or
+    /// argument, or it would be found everywhere.
+    fn is_in_confidence(&self, capability: &Capability) -> bool {
+        let secrets = self.recipe.learn.iter().flat_map(|learn| &learn.secrets);
+        let texts = texts(capability);
+        let is_told = |secret: &String| {
+            let is_long = secret.len() >= SECRET_BYTES_MIN;
+            let mut texts = texts.iter();
+            !secret.is_empty()
+                && texts.any(|text| text == secret || is_long && text.contains(secret.as_str()))
+        };
+        { secrets }.any(is_told)
+    }
+
     /// Whether no grant opens it.
     fn is_never(&self, path: &CanonicalPath) -> bool {
         let path = Path::new(path.as_str());
         self.never.iter().any(|never| path.starts_with(never))
+    }
+}
+
+/// What a capability names: a path with each segment, a program with each argument.
+fn texts(capability: &Capability) -> Vec<&str> {
+    match capability {
+        Capability::FsRead(path) | Capability::FsWrite(path) | Capability::UnixConnect(path) => {
+            let mut texts: Vec<&str> = path.segments().collect();
+            texts.push(path.as_str());
+            texts
+        }
+        Capability::Exec(command) => {
+            let mut texts: Vec<&str> = command.program().segments().collect();
+            texts.push(command.program().as_str());
+            let arguments = command.arguments().iter();
+            texts.extend(arguments.filter_map(|argument| match argument {
+                ArgumentPattern::Literal(text) => Some(text.as_str()),
+                _ => None,
+            }));
+            texts
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -153,6 +191,9 @@ pub(super) fn capabilities(
     let mut told: BTreeMap<Capability, u64> = BTreeMap::new();
     for (note, times) in notes {
         match naming.name(&note) {
+            Ok(Some(capability)) if jail.is_in_confidence(&capability) => {
+                beyond = beyond.saturating_add(times);
+            }
             Ok(Some(capability)) => {
                 let sum = told.entry(capability).or_default();
                 *sum = sum.saturating_add(times);

@@ -91,7 +91,7 @@ pub(super) fn end(
     }
     // The record has no place for these, so they are told beside it.
     left_out(printer, finished);
-    if plan.learn {
+    if plan.learn.is_some() {
         learned::tell(printer, finished);
     }
     if printer.mode() == OutputMode::Human {

@@ -7,7 +7,7 @@ use host_core::{Limits, RunId};
 
 use super::*;
 use crate::learn::naming::{Found, Kind};
-use crate::recipe::{Opening, Program, Who};
+use crate::recipe::{Learn, Opening, Program, Who};
 
 /// Memory by what lies where, and a process with a working directory and one descriptor.
 struct MadeUp {
@@ -118,7 +118,9 @@ fn recipe() -> JailRecipe {
         environment: Vec::new(),
         stdin: Vec::new(),
         limits: Limits::default(),
-        learn: true,
+        learn: Some(Learn {
+            secrets: vec!["pw".to_owned(), "canary".to_owned(), String::new()],
+        }),
     }
 }
 
@@ -136,7 +138,7 @@ fn of(number: libc::c_long, arguments: [u64; 6], caller: &MadeUp) -> (Vec<String
     )
 }
 
-const HERE: u64 = libc::AT_FDCWD as u32 as u64;
+const HERE: u64 = libc::AT_FDCWD.cast_unsigned() as u64;
 const CREATE: u64 = 0o101;
 
 #[track_caller]
@@ -162,6 +164,16 @@ fn what_lies_below_a_grant_takes_the_file_itself() {
     opened("/srv//data/./x/../a/", 0, &["fs.read:/srv/data/a"]);
     opened("/srv/read/none", 0, &["fs.read:/srv/read/none"]);
     opened("/srv/read/a", 1, &["fs.write:/srv/read/a"]);
+}
+
+#[test]
+fn what_was_told_in_confidence_is_in_no_path() {
+    for path in ["/srv/read/pw", "/srv/data/pw/x", "/srv/read/x-canary"] {
+        let caller = caller(path.as_bytes(), b"");
+        let noted = of(libc::SYS_openat, [HERE, PATH, 0, 0, 0, 0], &caller);
+        assert_eq!(noted, (Vec::new(), 1), "{path}");
+    }
+    opened("/srv/read/pwd", 0, &["fs.read:/srv/read/pwd"]);
 }
 
 #[test]
@@ -265,6 +277,15 @@ fn a_program_is_a_command_where_the_jail_does_not_have_it() {
     assert_eq!(
         noted("/opt/tool", &[b"tool", b"--all", b"a b", b"*"]).0,
         ["exec:/opt/tool --all 'a b' '*'"]
+    );
+    // What a run was told in confidence it may tell a program, and no note does.
+    for secret in [&b"pw"[..], b"--password=the-canary-it-is"] {
+        assert_eq!(noted("/opt/tool", &[b"tool", secret]), (Vec::new(), 1));
+    }
+    assert_eq!(
+        noted("/opt/tool", &[b"tool", b"pwd"]).0,
+        ["exec:/opt/tool pwd"],
+        "a short one is found as a whole"
     );
     assert_eq!(noted("/srv/read/a", &[b"a"]).0, ["fs.read:/srv/read/a"]);
     assert_eq!(noted("/usr/bin/none", &[b"none"]), (Vec::new(), 0));
