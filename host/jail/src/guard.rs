@@ -233,6 +233,13 @@ fn refuse_kernel_file_system(fd: &OwnedFd, step: &impl Fn() -> String) -> Result
     }
 }
 
+/// Whether what is open as a place is a face of the kernel, or of the machine's devices, which no grant opens.
+pub(crate) fn shows_the_kernel(place: &OwnedFd) -> bool {
+    let kind = rustix::fs::fstatfs(place).map(|found| found.f_type);
+    let is_known = |kind| KERNEL_FILE_SYSTEMS.iter().any(|(magic, _)| *magic == kind);
+    kind.is_ok_and(is_known) || is_devtmpfs(place)
+}
+
 /// devtmpfs answers as tmpfs does, so it is known by the device number of `/dev`.
 fn is_devtmpfs(fd: &OwnedFd) -> bool {
     let (Ok(here), Ok(devices)) = (rustix::fs::fstat(fd), rustix::fs::stat("/dev")) else {

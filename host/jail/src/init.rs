@@ -44,21 +44,24 @@ const STAND: &str = "/tmp";
 #[derive(Debug)]
 pub(crate) struct Filters {
     pub(crate) surface: Surface,
+    /// Whether the task's tells of what the run uses.
+    pub(crate) learn: bool,
     /// A program's, which tells of what it refuses, or a function's.
     pub(crate) task: BpfProgram,
     pub(crate) init: BpfProgram,
 }
 
 impl Filters {
-    pub(crate) fn of(surface: Surface) -> Self {
-        // A function is ours, and has nobody who listens.
-        let task = if surface == Surface::Function {
-            seccomp::program(surface)
-        } else {
-            seccomp::program_that_tells(surface)
+    pub(crate) fn of(surface: Surface, learn: bool) -> Self {
+        // A function is ours, and has nobody who listens, unless the run learns.
+        let task = match surface {
+            _ if learn => seccomp::program_that_learns(surface),
+            Surface::Function => seccomp::program(surface),
+            Surface::Program | Surface::ProgramWithSockets => seccomp::program_that_tells(surface),
         };
         Self {
             surface,
+            learn,
             task,
             init: seccomp::program_of_init(),
         }
@@ -159,7 +162,8 @@ impl Init<'_> {
             file,
             last_words,
         };
-        let error = task::become_function(recipe, &streams, &scratch, &filters.task, payload, call);
+        let error =
+            task::become_function(recipe, &streams, &scratch, filters, &channel, payload, call);
         say_failed(&channel, error)
     }
 

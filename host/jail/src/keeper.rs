@@ -7,6 +7,7 @@
 
 mod birth;
 mod end;
+mod recorder;
 mod refused;
 mod watch;
 
@@ -27,6 +28,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::time::Timespec;
 
 use self::birth::Warm;
+use self::recorder::Recorder;
 use self::refused::Refusals;
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
@@ -395,6 +397,7 @@ fn not_started(error: SetupError, walls: Vec<(String, String)>) -> Report {
         left: Vec::new(),
         left_out: Vec::new(),
         refused: Vec::new(),
+        learned: None,
         not_opened: Vec::new(),
         walls,
         usage: Vec::new(),
@@ -424,6 +427,8 @@ struct Run<'a> {
     walls: Vec<(String, String)>,
     not_opened: Vec<(usize, String)>,
     refusals: Refusals,
+    /// Who takes note, in a run that learns.
+    recorder: Option<Recorder>,
     born: Instant,
     /// When the program was let go.
     started: Option<Instant>,

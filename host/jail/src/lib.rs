@@ -8,7 +8,7 @@
 //!
 //! Nothing goes on when a required wall is missing: the report then says which, and why.
 //!
-//! Read in this order: [`recipe`], [`keeper`], `init`, `task`; then `mounts`, `guard`, `cgroup`, `seccomp`.
+//! Read in this order: [`recipe`], [`keeper`], `init`, `task`; then `mounts`, `guard`, `cgroup`, `seccomp`, `learn`.
 
 pub mod keeper;
 pub mod probe;
@@ -23,6 +23,7 @@ mod guard;
 mod idmap;
 mod init;
 mod landlock;
+mod learn;
 mod mountinfo;
 mod mounts;
 mod network;
@@ -32,6 +33,7 @@ mod read;
 mod rlimits;
 mod seccomp;
 mod skeleton;
+mod sockaddr;
 mod streams;
 mod sys;
 mod task;
@@ -42,8 +44,8 @@ pub use keeper::{
     keep_if_asked, remove_left, start, start_afresh,
 };
 pub use probe::{WallState, landlock_abi, probe};
-pub use recipe::{InstalledFile, JailRecipe, Opening, Program, Who};
-pub use report::{Ending, LeftFile, Refused, Report, StreamKept};
+pub use recipe::{InstalledFile, JailRecipe, Learn, Opening, Program, Who};
+pub use report::{Ending, Learned, LeftFile, Noted, Refused, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
 pub use streams::sealed_file;
 

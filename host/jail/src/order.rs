@@ -247,7 +247,7 @@ mod tests {
     use host_core::RunId;
 
     use super::*;
-    use crate::recipe::{InstalledFile, Opening, Program, Who};
+    use crate::recipe::{InstalledFile, Learn, Opening, Program, Who};
 
     fn recipe() -> JailRecipe {
         let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
@@ -287,6 +287,9 @@ mod tests {
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
             stdin: b"{\"x\": 1}\n".to_vec(),
             limits: limits.unwrap(),
+            learn: Some(Learn {
+                secrets: vec!["a\nb".to_owned()],
+            }),
         }
     }
 
@@ -295,6 +298,7 @@ mod tests {
         let recipe = recipe();
         let read = read(written(&recipe).unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{recipe:?}"));
+        assert_eq!(read.learn, recipe.learn);
     }
 
     #[test]

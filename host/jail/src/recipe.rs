@@ -3,6 +3,7 @@
 //! Nothing here touches the machine. A recipe is made by the path of a run from a grant, looked at in
 //! tests, and handed to [`crate::Keeper::prepare`], which is the only thing that acts on it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use host_core::{Limits, RunId};
@@ -126,6 +127,19 @@ pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", 
 pub(crate) const OWN_TOP: [&str; 8] =
     ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
 
+/// How note is taken of what a run uses.
+#[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Learn {
+    /// Texts that were given to the run in confidence: no note has one of them in it.
+    pub secrets: Vec<String>,
+}
+
+impl fmt::Debug for Learn {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Learn({} secrets)", self.secrets.len())
+    }
+}
+
 /// A jail to be made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct JailRecipe {
@@ -164,6 +178,9 @@ pub struct JailRecipe {
     /// What it may use up.
     #[serde(with = "order::limits")]
     pub limits: Limits,
+    /// How note is taken of what it opens, connects to and executes; of most runs none is. It is a record and no wall:
+    /// nothing is allowed or refused for it.
+    pub learn: Option<Learn>,
 }
 
 impl JailRecipe {
@@ -291,6 +308,7 @@ pub(crate) mod tests {
             environment: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::default(),
+            learn: None,
         }
     }
 

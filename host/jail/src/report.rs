@@ -1,6 +1,6 @@
 //! What the keeper leaves in the spool when a run has ended: facts, which the path of a run turns into a record.
 
-use host_core::LimitName;
+use host_core::{Capability, LimitName};
 use serde::{Deserialize, Serialize};
 
 use crate::setup::SetupError;
@@ -71,6 +71,27 @@ pub struct Refused {
     pub times: u64,
 }
 
+/// Something that a run that learns was seen to use, or to look for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Noted {
+    /// The capability that it takes.
+    pub capability: Capability,
+    /// How often.
+    pub times: u64,
+}
+
+/// What was noted of a run that learns. It comes from the run's own memory, so it is as little to be believed as what the
+/// run says.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Learned {
+    /// Each thing once.
+    pub noted: Vec<Noted>,
+    /// Calls that no note tells of: beyond the number of notes that are kept, or not to be read or named.
+    pub beyond: u64,
+    /// Whether callers were met whose memory may not be read, so that nobody knows what was not used.
+    pub blind: bool,
+}
+
 /// What the keeper saw of a run.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Report {
@@ -90,6 +111,8 @@ pub struct Report {
     pub left_out: Vec<(String, String)>,
     /// What the task tried and was refused, as far as the kernel tells.
     pub refused: Vec<Refused>,
+    /// What was noted of a run that learns; nothing of any other, or where nobody could take note.
+    pub learned: Option<Learned>,
     /// Openings that could not be made: the capability, and why.
     pub not_opened: Vec<(String, String)>,
     /// Each wall with what holds it up.

@@ -72,6 +72,15 @@ const ETC_COPIES: [&str; 17] = [
     "/etc/timezone",
     "/etc/login.defs",
 ];
+/// Files of `/etc` that are made for a run.
+const ETC_MADE: [&str; 6] = [
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/resolv.conf",
+    "/etc/hostname",
+];
 /// The most that is copied of one such file, in bytes.
 const ETC_COPY_BYTES_MAX: usize = 1024 * 1024;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
@@ -83,6 +92,13 @@ const NSSWITCH: &str =
 pub(crate) struct Root {
     mount: OwnedFd,
     made: BTreeSet<PathBuf>,
+}
+
+/// Whether every program finds something at `path` below `/etc`, as the machine has it or made for it.
+pub(crate) fn is_of_etc(path: &Path) -> bool {
+    let mut files = ETC_COPIES.iter().chain(&ETC_MADE).map(Path::new);
+    let mut directories = crate::mounts::ETC_DIRECTORIES.iter();
+    files.any(|file| path == file) || directories.any(|above| path.starts_with(above))
 }
 
 /// Fills a root file system with what all jails have.

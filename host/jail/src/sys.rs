@@ -78,14 +78,26 @@ pub(crate) struct Waiting {
 }
 
 /// Filters the calls of this process by `filter` from now on. Those of which it tells wait until whoever holds the
-/// descriptor has answered.
-pub(crate) fn filter_and_tell(filter: &[sock_filter]) -> io::Result<OwnedFd> {
+/// descriptor has answered; where `patiently`, and the kernel knows how, no signal but a deadly one disturbs a call that
+/// somebody has heard of.
+pub(crate) fn filter_and_tell(filter: &[sock_filter], patiently: bool) -> io::Result<OwnedFd> {
+    if patiently {
+        let told = filter_telling(filter, libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+        // An older kernel knows no such flag.
+        if !matches!(&told, Err(error) if error.raw_os_error() == Some(libc::EINVAL)) {
+            return told;
+        }
+    }
+    filter_telling(filter, 0)
+}
+
+fn filter_telling(filter: &[sock_filter], flags: libc::c_ulong) -> io::Result<OwnedFd> {
     let program = libc::sock_fprog {
         len: u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
         // The same plain layout, `struct sock_filter`, which the kernel only reads.
         filter: filter.as_ptr().cast_mut().cast(),
     };
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    let flags = flags | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     // SAFETY: `program` describes `filter`, which outlives the call; seccomp(2) reads both and keeps no pointer.
     let made = unsafe {
         libc::syscall(

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{DumpableBehavior, Signal};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 use seccompiler::BpfProgram;
 
@@ -73,7 +73,8 @@ pub(crate) fn become_function(
     recipe: &JailRecipe,
     streams: &Streams,
     scratch: &[OwnedFd],
-    filter: &BpfProgram,
+    filters: &Filters,
+    channel: &Channel,
     payload: Payload,
     call: Call,
 ) -> SetupError {
@@ -81,9 +82,24 @@ pub(crate) fn become_function(
         confine(recipe, streams, scratch)?;
         let words = [call.last_words.as_fd()];
         let kept: Vec<BorrowedFd<'_>> = call.file.iter().map(AsFd::as_fd).chain(words).collect();
-        sys::close_all_but(&kept).step("close descriptors")?;
         sys::forget_environment();
-        filter_calls(filter)
+        if !filters.learn {
+            sys::close_all_but(&kept).step("close descriptors")?;
+            return filter_calls(&filters.task);
+        }
+        if !recipe.who.by_root() {
+            // Its memory is a copy of the keeper's, of which an ordinary user's recorder may read none that hides. A program
+            // does not hide either once it is executed, and inside there is nobody else.
+            rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+                .step("show itself to the recorder")?;
+        }
+        // ORDER: the channel takes the listener to the keeper, which is made by the filter; nothing of ours is called before
+        // it is closed.
+        let kept_for_now: Vec<BorrowedFd<'_>> =
+            kept.iter().copied().chain([channel.as_fd()]).collect();
+        sys::close_all_but(&kept_for_now).step("close descriptors")?;
+        filter_and_tell(filters, channel)?;
+        sys::close_all_but(&kept).step("close descriptors")
     })();
     if let Err(error) = confined {
         return error;
@@ -109,10 +125,10 @@ fn confine(recipe: &JailRecipe, streams: &Streams, scratch: &[OwnedFd]) -> Resul
     rustix::process::chdir(WORK_DIR).step("enter the scratch directory")
 }
 
-/// Takes every system call away that the filter does not leave, and lets the keeper hear of what it refuses, where the
-/// kernel can tell.
+/// Takes every system call away that the filter does not leave, and lets the keeper hear of what it refuses, and in a run that
+/// learns of what it allows, where the kernel can tell.
 fn filter_and_tell(filters: &Filters, channel: &Channel) -> Result<(), SetupError> {
-    let listener = sys::filter_and_tell(&filters.task).ok();
+    let listener = sys::filter_and_tell(&filters.task, filters.learn).ok();
     if listener.is_none() {
         filter_calls(&seccomp::program(filters.surface))?;
     }

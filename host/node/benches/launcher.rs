@@ -233,6 +233,7 @@ impl Launcher {
             environment: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::default(),
+            learn: None,
         }
     }
 }

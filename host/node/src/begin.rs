@@ -245,6 +245,7 @@ pub(crate) fn record_unstarted(
         }),
         left_out: Vec::new(),
         reached: Vec::new(),
+        learned: None,
     })
 }
 

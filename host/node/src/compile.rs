@@ -246,6 +246,7 @@ fn make(
         environment: Vec::new(),
         stdin: program,
         limits: limits.clone(),
+        learn: None,
     };
     let patience = Duration::from_millis(limits.wall().ms()) + KEEPER_PATIENCE;
     let ended = apart::run(&keeper, &recipe, machine, store, patience, goes_on)?;

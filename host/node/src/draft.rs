@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use host_core::{
-    BundleSummary, Denial, Digest, Grant, GrantLine, LimitName, Outcome, Record, RecordFormat,
-    RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
+    BundleSummary, Capability, Denial, Digest, Grant, GrantLine, LimitName, Outcome, Record,
+    RecordFormat, RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
 };
-use host_jail::{JailRecipe, Refused, Report};
+use host_jail::{JailRecipe, Learned, Refused, Report};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::judgment::{Judged, KeptJudgment};
@@ -79,6 +80,34 @@ pub(crate) struct Subject {
     pub(crate) judged: Option<Judged>,
 }
 
+/// Something that a run that learns was seen to use, or to look for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LearnedLine {
+    /// The capability that it takes.
+    pub capability: Capability,
+    /// Whether the run had it.
+    pub granted: bool,
+    /// How often.
+    pub times: u64,
+}
+
+/// Whether the use of a capability is seen at all: nobody sees who reads a variable.
+fn is_seen(capability: &Capability) -> bool {
+    match capability {
+        Capability::FsRead(_)
+        | Capability::FsWrite(_)
+        | Capability::NetConnect(_)
+        | Capability::UnixConnect(_)
+        | Capability::Exec(_) => true,
+        Capability::HttpRequest(_)
+        | Capability::Env(_)
+        | Capability::Secret(_)
+        | Capability::RunAs(_)
+        | Capability::AppearRoot
+        | Capability::HostFull => false,
+    }
+}
+
 /// What of a record is known before the run starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
@@ -146,6 +175,36 @@ impl Draft {
                 reason: format!("{TRIED} {times}, and not granted: {}", refused.what),
             }
         }));
+    }
+
+    /// Says of each grant whether the run made use of it, as far as that can be seen, and of each thing noted whether it
+    /// was granted.
+    pub(crate) fn mark_used(&mut self, learned: &Learned) -> Vec<LearnedLine> {
+        let noted = || learned.noted.iter();
+        let mut granted: Vec<Capability> = Vec::with_capacity(self.grant.len());
+        for line in &mut self.grant {
+            let Ok(capability) = line.capability.parse::<Capability>() else {
+                continue;
+            };
+            if is_seen(&capability) {
+                let is_used = noted().any(|noted| capability.covers(&noted.capability));
+                line.used = match (is_used, learned.blind) {
+                    (true, _) => Used::Yes,
+                    (false, false) => Used::No,
+                    (false, true) => Used::Unknown,
+                };
+            }
+            granted.push(capability);
+        }
+        let is_granted =
+            |noted: &Capability| granted.iter().any(|capability| capability.covers(noted));
+        noted()
+            .map(|noted| LearnedLine {
+                capability: noted.capability.clone(),
+                granted: is_granted(&noted.capability),
+                times: noted.times,
+            })
+            .collect()
     }
 
     /// Moves grants that could not be opened to what the run did not have.

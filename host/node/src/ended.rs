@@ -7,7 +7,7 @@ use host_wasm::{Attempt, End, Tried, Verdict};
 use serde_json::Value;
 
 use crate::draft::{Draft, ResultValue};
-use crate::running::Finished;
+use crate::running::{Finished, LearnedRun};
 
 /// A finished run with what its spool shall hold instead of a secret.
 pub(crate) struct Ended {
@@ -45,6 +45,12 @@ impl Ended {
             draft.withhold(&report.not_opened);
             draft.note_refused(&report.refused);
         }
+        let learned = report.as_ref().and_then(|report| report.learned.as_ref());
+        let learned = learned.map(|learned| LearnedRun {
+            lines: draft.mark_used(learned),
+            beyond: learned.beyond,
+            blind: learned.blind,
+        });
         if let Some(Some(verdict)) = &verdict {
             let refused: Vec<Refused> = verdict.tried.iter().map(refused).collect();
             draft.note_refused(&refused);
@@ -84,6 +90,7 @@ impl Ended {
                 setup,
                 left_out,
                 reached,
+                learned,
             },
             redacted,
         }

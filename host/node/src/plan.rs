@@ -11,11 +11,13 @@ use host_core::{
     Digest, Grant, LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question,
     Refusal,
 };
+use host_jail::Learn;
 use host_policy::Subject;
 use host_task::{
     CheckedInput, EncodeError, FillAsksError, FindTaskError, InputError, InstallError,
     Installation, ProcessInput, RawInput, SelectError, TaskDefinition, is_wasm_file,
 };
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::draft::Subject as RunSubject;
@@ -37,6 +39,8 @@ pub struct RunRequest {
     pub input: RawInput,
     /// Whether the run is to change nothing.
     pub noop: bool,
+    /// Whether note is to be taken of what it uses.
+    pub learn: bool,
     /// Capabilities that the person at the keyboard adds and permits.
     pub allow: Vec<Capability>,
     /// Whether everything that the bundle asks for is permitted, but for what is dangerous.
@@ -110,6 +114,8 @@ pub struct Plan<'l> {
     pub limits: Limits,
     /// Whether it is to change nothing.
     pub noop: bool,
+    /// How note is taken of what it uses, if it is.
+    pub learn: Option<Learn>,
     /// Parameters that name a place of the machine, with that place; no secrets are among them.
     pub named_paths: Vec<(ParameterName, CanonicalPath)>,
 }
@@ -169,6 +175,7 @@ pub fn plan<'l>(
         judgment,
         limits,
         noop: request.noop,
+        learn: request.learn.then(|| learn(&input)),
         named_paths,
     })
 }
@@ -213,6 +220,26 @@ fn named_paths(input: &CheckedInput) -> Vec<(ParameterName, CanonicalPath)> {
         Some((name.clone(), path))
     });
     paths.collect()
+}
+
+/// Notes of a run have nothing in them that its input tells in confidence.
+fn learn(input: &CheckedInput) -> Learn {
+    let mut learn = Learn::default();
+    for (_, value, _) in input.iter().filter(|(_, _, sensitive)| *sensitive) {
+        add_texts(value, &mut learn.secrets);
+    }
+    learn
+}
+
+/// The texts and numbers in a value, which is no deeper than an input may be.
+fn add_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Number(number) => texts.push(number.to_string()),
+        Value::Array(values) => values.iter().for_each(|value| add_texts(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| add_texts(value, texts)),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 fn digest_of(input: &CheckedInput) -> Digest {

@@ -14,7 +14,7 @@ use host_store::{ActiveRun, Exclusive, Journal, JournalError, ReadRunError, RunS
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::draft::{Draft, RECORD_STDERR_BYTES_MAX, ResultValue};
+use crate::draft::{Draft, LearnedLine, RECORD_STDERR_BYTES_MAX, ResultValue};
 use crate::ended::Ended;
 
 /// The most of a report that is read, in bytes.
@@ -75,6 +75,31 @@ pub struct Finished {
     pub left_out: Vec<(String, String)>,
     /// Limits that the kernel answered with an error inside.
     pub reached: Vec<LimitName>,
+    /// What was noted of a run that learns; nothing of any other, or where nobody could take note.
+    pub learned: Option<LearnedRun>,
+}
+
+/// What was noted of a run that learns. It comes from the run's own memory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LearnedRun {
+    /// Each thing once.
+    pub lines: Vec<LearnedLine>,
+    /// Calls that no line tells of.
+    pub beyond: u64,
+    /// Whether some of what the run did could not be seen at all.
+    pub blind: bool,
+}
+
+impl LearnedRun {
+    /// Adds it to the line that says how the run ended.
+    fn add_to(&self, line: &mut Value) {
+        if let Some(line) = line.as_object_mut() {
+            line.insert("learned".to_owned(), json!(self.lines));
+            if self.beyond > 0 {
+                line.insert("learned_beyond".to_owned(), json!(self.beyond));
+            }
+        }
+    }
 }
 
 /// A place in a growing file.
@@ -175,6 +200,9 @@ impl Running<'_> {
         let judgment = self.draft.judgment();
         let judged = |mut line: Value| {
             judgment.add_to(&mut line, false);
+            if let Some(learned) = &ended.finished.learned {
+                learned.add_to(&mut line);
+            }
             line
         };
         let appended = match self.journal.append(time, &judged(finished_line(record))) {

@@ -84,6 +84,7 @@ pub fn trial(machine: &Machine, store: &Store, moment: &Moment) -> Result<(), Tr
         environment: environment.into(),
         stdin: Vec::new(),
         limits: Limits::default(),
+        learn: None,
     };
     let ended = apart::run(&keeper, &recipe, machine, store, PATIENCE, &mut || true)?;
     let did = |how: &str| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use host_core::{Capability, Digest, Grant, RunId, TaskName};
-use host_jail::{Inlets, InstalledFile, JailRecipe, Opening, Program, Who};
+use host_jail::{Inlets, InstalledFile, JailRecipe, Learn, Opening, Program, Who};
 use host_store::Store;
 use host_wasm::{Order, Preopen, ProgramKind, RunOrder, WORKER_BYTES};
 
@@ -38,6 +38,8 @@ pub struct Work {
     /// The digest of the input without its secrets.
     pub(crate) input_digest: Digest,
     pub(crate) noop: bool,
+    /// How note is taken of what it uses, if it is.
+    learn: Option<Learn>,
     pub(crate) inlets: Inlets,
     install: Vec<InstalledFile>,
     stdin: Vec<u8>,
@@ -105,6 +107,7 @@ impl Work {
             exclusive: plan.task.asks.exclusive.then(|| plan.task.name.clone()),
             input_digest: plan.input_digest,
             noop: plan.noop,
+            learn: plan.learn.clone(),
             inlets: Inlets { stdin: None, file },
             install: install(plan, store)?,
             stdin: plan.process.stdin.clone(),
@@ -128,6 +131,7 @@ impl Work {
             exclusive: None,
             input_digest,
             noop: false,
+            learn: None,
             inlets: Inlets {
                 stdin: Some(given.stdin),
                 file: Some(compiled.code),
@@ -189,6 +193,7 @@ impl Work {
             environment,
             stdin: self.stdin.clone(),
             limits: grant.limits().clone(),
+            learn: self.learn.clone(),
         }
     }
 

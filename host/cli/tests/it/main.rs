@@ -5,7 +5,8 @@
 //! an ordinary user; where the two differ, both are asserted.
 //!
 //! `HOST_TEST_BIN` names another binary than the one that was built, `HOST_TEST_DATA` a copy of `host/cli/tests`,
-//! `HOST_TEST_GUESTS` a copy of what `cargo xtask guests` has built.
+//! `HOST_TEST_GUESTS` a copy of what `cargo xtask guests` has built. With `HOST_TEST_LEARN` every attack of the suite in
+//! [`escapes`] is made in runs that learn.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests start programs, read files, clocks and the environment"
@@ -29,6 +30,7 @@ mod escapes;
 mod grants;
 mod input;
 mod interrupts;
+mod learn;
 mod limits;
 mod machine;
 mod modules;

@@ -55,7 +55,7 @@ impl Warm {
         Ok(Self {
             base,
             hierarchies,
-            filters: Filters::of(surface),
+            filters: Filters::of(surface, false),
             has_network: by_root,
         })
     }
@@ -76,8 +76,8 @@ impl<'a> Run<'a> {
             has_network,
         } = warm;
         let filters = match surface(recipe) {
-            surface if surface == filters.surface => filters,
-            other => Filters::of(other),
+            surface if surface == filters.surface && recipe.learn.is_none() => filters,
+            other => Filters::of(other, recipe.learn.is_some()),
         };
         let base = match base {
             Some(base) if !base.fits(recipe) => Some(Base::of(recipe.is_function())?),
@@ -108,6 +108,7 @@ impl<'a> Run<'a> {
                 walls: walls(recipe, &groups),
                 not_opened: Vec::new(),
                 refusals: Refusals::new(filters.surface),
+                recorder: None,
                 groups,
                 born: now(),
                 started: None,

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
+use super::recorder::Recorder;
 use super::watch::spoiled;
 use super::{LAST_WORDS_BYTES_MAX, Run, now};
 use crate::cgroup::Controller;
@@ -32,6 +33,12 @@ impl Run<'_> {
         let last_words = self.last_words();
         let ending = self.judge(unkillable, &last_words);
         let mut usage = self.usage();
+        // ORDER: behind the look at CPU time, which counts every child that was waited for.
+        let recorded = self.recorder.take().and_then(Recorder::end);
+        let (refused, learned) = match recorded {
+            Some(recorded) => (recorded.refused, Some(recorded.learned)),
+            None => (self.refusals.told(), None),
+        };
         let collected = match (&self.out, artifacts) {
             (Some(out), Some(artifacts)) if !unkillable => {
                 scratch_usage(out, &mut usage);
@@ -69,7 +76,8 @@ impl Run<'_> {
             stderr: self.stderr.kept(),
             left: collected.left,
             left_out: collected.left_out,
-            refused: self.refusals.told(),
+            refused,
+            learned,
             not_opened,
             // Of a jail that did not come to stand nobody knows which walls it has.
             walls: if stood { self.walls } else { Vec::new() },

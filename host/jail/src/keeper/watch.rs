@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use rustix::time::Timespec;
 
 use super::birth::blind;
+use super::recorder::Recorder;
 use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
@@ -44,7 +45,7 @@ impl<'a> Run<'a> {
                 self.listen();
             }
             if ready.refused {
-                self.refusals.answer();
+                self.refusals.answer(None);
             }
             self.move_output(&ready, &mut piece, parent);
             if died {
@@ -151,7 +152,7 @@ impl<'a> Run<'a> {
                     let none = "this kernel tells of none".to_owned();
                     self.walls.push(("refusals".to_owned(), none));
                 }
-                self.refusals.listen(listener);
+                self.hear_of_calls(listener);
             }
             Ok(Some((FromInit::Failed(error), _))) => self.ended(Ending::NotStarted(error)),
             Ok(Some((FromInit::Ended(Exit::Code(code)), _))) => self.ended(Ending::Exited { code }),
@@ -175,6 +176,20 @@ impl<'a> Run<'a> {
             }
         }
         true
+    }
+
+    /// Listens from now on at `listener`, or has somebody listen who takes note of what is allowed as well.
+    fn hear_of_calls(&mut self, listener: Option<OwnedFd>) {
+        let listener = match listener {
+            Some(listener) if self.recipe.learn.is_some() => listener,
+            listener => return self.refusals.listen(listener),
+        };
+        let not_opened: Vec<usize> = self.not_opened.iter().map(|(index, _)| *index).collect();
+        match Recorder::start(listener, self.recipe, self.refusals.surface(), &not_opened) {
+            Ok(recorder) => self.recorder = Some(recorder),
+            // Without one the run goes on, and nobody learns of it.
+            Err(listener) => self.refusals.listen(Some(listener)),
+        }
     }
 
     /// The task has ended by itself: what is left of the run dies now, and has so long to do it.

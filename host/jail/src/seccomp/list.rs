@@ -5,6 +5,7 @@
 //! other processes, BPF, perf, userfaultfd, modules, kexec, clocks, quotas, swap, handles, fanotify, NUMA moves.
 
 use super::{Arm, Test, Verdict};
+use crate::learn;
 
 /// What of the kernel a run sees, by what it runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -314,6 +315,32 @@ pub(super) fn verdicts(surface: Surface) -> Vec<(u32, Verdict)> {
         .chain(plain.map(|number| (*number, Verdict::Allow)));
     all.filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
         .collect()
+}
+
+/// The same for a run that learns: what it is allowed to open, to change and to execute is told of besides. No verdict is
+/// another one for that.
+pub(super) fn verdicts_of_learning(surface: Surface) -> Vec<(u32, Verdict)> {
+    let listed = verdicts(surface).into_iter();
+    let verdict = |number: u32, verdict| {
+        if learn::is_told(number) {
+            watched(verdict)
+        } else {
+            verdict
+        }
+    };
+    listed
+        .map(|(number, listed)| (number, verdict(number, listed)))
+        .collect()
+}
+
+/// The same verdict, told of where it allows.
+fn watched(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Allow => Verdict::Watched,
+        // The arms of such a check refuse, and are told of as any refusal.
+        Verdict::Check(arms, Verdict::Allow) => Verdict::Check(arms, &Verdict::Watched),
+        other => other,
+    }
 }
 
 /// What init needs once the task runs: to wait for processes, to say how the task ended, and to end.

@@ -9,7 +9,8 @@
 //! answer ENOSYS too, so that the C library falls back. Everything else that is not listed answers EPERM.
 //!
 //! Where the kernel can tell somebody of a call, the keeper is asked for the answer to what is refused, and told of what
-//! is [`Verdict::Watched`]; it answers what the list says, so that being told is no part of the wall.
+//! is [`Verdict::Watched`]; it answers what the list says, so that being told is no part of the wall. Of a run that learns it
+//! is told more, and answers the same.
 
 mod list;
 #[cfg(test)]
@@ -86,6 +87,16 @@ pub(crate) fn program_that_tells(surface: Surface) -> BpfProgram {
     compile(list::verdicts(surface), Telling::Listener)
 }
 
+/// The same for a task of whose use of files and programs somebody takes note. A function has nobody who would answer for
+/// what it is refused: that is not told of.
+pub(crate) fn program_that_learns(surface: Surface) -> BpfProgram {
+    let telling = match surface {
+        Surface::Function => Telling::OfWatched,
+        Surface::Program | Surface::ProgramWithSockets => Telling::Listener,
+    };
+    compile(list::verdicts_of_learning(surface), telling)
+}
+
 /// The program for init, from the moment at which the task runs.
 pub(crate) fn program_of_init() -> BpfProgram {
     compile(list::verdicts_of_init(), Telling::Nobody)
@@ -96,6 +107,8 @@ pub(crate) fn program_of_init() -> BpfProgram {
 enum Telling {
     Nobody,
     Listener,
+    /// Somebody who hears only of what is watched.
+    OfWatched,
 }
 
 /// What is answered to a call that was told of.
@@ -239,7 +252,8 @@ impl Backwards {
                 }
                 return next;
             }
-            (Verdict::Watched | Verdict::Errno(_), Telling::Listener) => RETURN_ASK,
+            (Verdict::Watched | Verdict::Errno(_), Telling::Listener)
+            | (Verdict::Watched, Telling::OfWatched) => RETURN_ASK,
             (Verdict::Allow | Verdict::Watched, _) => RETURN_ALLOW,
             (Verdict::Errno(errno), _) => fails(errno),
             (Verdict::Absent, _) => fails(libc::ENOSYS),

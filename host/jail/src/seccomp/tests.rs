@@ -130,6 +130,99 @@ fn whoever_listens_answers_as_the_filter_would() {
     }
 }
 
+/// Taking note must change no answer either: whoever listens is asked about more, and says of all of it what the filter
+/// would have said.
+#[test]
+fn a_run_that_learns_is_allowed_and_refused_what_any_run_is() {
+    for surface in [OPEN_ALL, Surface::Program, Surface::Function] {
+        let (plain, learning) = (program(surface), program_that_learns(surface));
+        assert!(learning.len() < 4096);
+        let answers = Answers::of(surface);
+        let sets: [[u64; 6]; 7] = [
+            [0; 6],
+            [0, 0, 0o102, 0o644, 0, 0],
+            [1, 2, 0, 0, 0, 0],
+            [2, 1, 262, 0o4755, 0, 0],
+            [0, 1024, 0o6000, 0o6000, 0, 0],
+            [0, 0, 0o100, 0o4755, 4, 0],
+            [u64::MAX; 6],
+        ];
+        for (number, arguments) in (0..600).flat_map(|number| sets.map(|set| (number, set))) {
+            let said = |code: &BpfProgram| {
+                let call = Call {
+                    architecture: ARCHITECTURE,
+                    number,
+                    arguments,
+                };
+                interpret(code, &call)
+            };
+            let given = match said(&learning) {
+                RETURN_ASK => match answers.to(number.cast_signed(), &arguments) {
+                    Answer::GoOn => RETURN_ALLOW,
+                    Answer::Errno(errno) => RETURN_ERRNO | errno.unsigned_abs(),
+                },
+                given => given,
+            };
+            assert_eq!(given, said(&plain), "call {number} of {surface:?}");
+        }
+    }
+}
+
+#[test]
+fn what_opens_changes_and_executes_is_told_of_and_nothing_else_that_is_allowed() {
+    let code = program_that_learns(OPEN_ALL);
+    let asks = |number: libc::c_long| {
+        let call = Call {
+            architecture: ARCHITECTURE,
+            number: u32::try_from(number).unwrap(),
+            arguments: [0; 6],
+        };
+        interpret(&code, &call) == RETURN_ASK
+    };
+    for number in [
+        libc::SYS_openat,
+        libc::SYS_execve,
+        libc::SYS_execveat,
+        libc::SYS_connect,
+        libc::SYS_unlinkat,
+        libc::SYS_renameat2,
+        libc::SYS_mkdirat,
+        libc::SYS_mount,
+    ] {
+        assert!(asks(number), "call {number}");
+    }
+    for number in [
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_newfstatat,
+        libc::SYS_sendmsg,
+        libc::SYS_exit_group,
+        libc::SYS_openat2,
+        libc::SYS_futex,
+    ] {
+        assert!(!asks(number), "call {number}");
+    }
+}
+
+/// A function has nobody who would answer for what it is refused.
+#[test]
+fn a_function_that_learns_is_told_of_only_where_it_is_allowed() {
+    let code = program_that_learns(Surface::Function);
+    let answer = |number: libc::c_long, arguments: [u64; 6]| {
+        let call = Call {
+            architecture: ARCHITECTURE,
+            number: u32::try_from(number).unwrap(),
+            arguments,
+        };
+        interpret(&code, &call)
+    };
+    let eperm = RETURN_ERRNO | libc::EPERM.unsigned_abs();
+    assert_eq!(answer(libc::SYS_openat, [0; 6]), RETURN_ASK);
+    assert_eq!(answer(libc::SYS_execve, [0; 6]), eperm);
+    assert_eq!(answer(libc::SYS_mount, [0; 6]), eperm);
+    assert_eq!(answer(libc::SYS_openat, [0, 0, 0o100, 0o4755, 0, 0]), eperm);
+}
+
 #[test]
 fn no_call_is_listed_twice() {
     let mut numbers: Vec<u32> = list::verdicts(OPEN_ALL)

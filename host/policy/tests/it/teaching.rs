@@ -70,7 +70,7 @@ fn teach(page: &str) -> Result<PolicySet, String> {
             }
             Purpose::Refused(words) => draft.refused(&block.text, words),
             Purpose::Warned(words) => draft.warned(&block.text, words),
-            Purpose::Learned => same(&block.text, &learn(&observed(), Some("ops")).rules),
+            Purpose::Learned => same(&block.text, &learn(&observed(), Some("ops")).rules()),
             Purpose::Explain(case) => draft.explains(case, &block.text),
             Purpose::WhoCan(case) => draft.says_who_can(case, &block.text),
         };

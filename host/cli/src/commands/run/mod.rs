@@ -17,6 +17,7 @@ mod program;
 mod pump;
 
 mod announce;
+mod learned;
 mod letters;
 mod live;
 mod summary;
@@ -105,6 +106,10 @@ pub(crate) struct RunArgs {
     /// Only say what would be changed, where the task supports it
     #[arg(long)]
     pub(crate) noop: bool,
+
+    /// Note what the run opens, connects to and executes, to write rules from: host policy learn
+    #[arg(long, help_heading = "Policy")]
+    pub(crate) learn: bool,
 
     /// Where other modules are that a module's directory needs (may be repeated)
     #[arg(long, value_name = "DIR")]

@@ -9,6 +9,7 @@ use host_jail::{SetupError, SetupKind};
 use host_node::{Finished, HIDDEN, NOT_GRANTED, Plan, ResultValue, RunRequest, TRIED};
 use serde_json::{Value, json};
 
+use super::learned;
 use super::live::Followed;
 use super::refusal::shell_word;
 use crate::app::Context;
@@ -90,6 +91,9 @@ pub(super) fn end(
     }
     // The record has no place for these, so they are told beside it.
     left_out(printer, finished);
+    if plan.learn.is_some() {
+        learned::tell(printer, finished);
+    }
     if printer.mode() == OutputMode::Human {
         reached(printer, &told, finished);
         hint(context, plan, &told, request, finished);

@@ -42,6 +42,7 @@ pub(super) fn request(typed: &RunArgs, input: &mut InputText) -> Result<RunReque
     let wrong = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error);
     let mut request = RunRequest {
         noop: typed.noop,
+        learn: typed.learn,
         allow_asked: typed.allow_asked,
         ..RunRequest::default()
     };
