@@ -113,6 +113,8 @@ fn recipe() -> JailRecipe {
             opening("/srv/gone", false),
         ],
         never: Vec::new(),
+        hidden: Vec::new(),
+        links: Vec::new(),
         install: Vec::new(),
         program: Program::File("/task/init.sh".into()),
         environment: Vec::new(),
