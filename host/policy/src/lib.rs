@@ -4,7 +4,7 @@
 //! nothing here opens a file, reads a clock or learns where either came from. A set that does not parse and validate is
 //! no set, a rule that cannot be evaluated refuses, and what no rule permits is refused.
 //!
-//! Start at [`set`], where a set is read, and at [`decide`], where it is asked.
+//! Start at [`PolicySet`]: `set.rs` reads one, `decide.rs` asks it.
 
 #![forbid(unsafe_code)]
 
