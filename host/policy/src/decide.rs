@@ -226,6 +226,8 @@ pub(crate) struct Court<'s> {
     pub(crate) world: World,
     contexts: HashMap<(Origin, bool), Context>,
     authorizer: Authorizer,
+    /// Whether two asks are about one URL, perhaps with two methods.
+    shares_a_url: bool,
     /// All rules, where none are to be left out.
     whole: Option<Bucket>,
     /// How many names inside asks were asked for.
@@ -254,6 +256,13 @@ impl<'s> Court<'s> {
             let covering = index.covering(&target);
             targets.push((target, covering));
         }
+        let urls = || {
+            targets
+                .iter()
+                .filter(|(target, _)| matches!(target, Target::Url(_)))
+        };
+        let ids: BTreeSet<String> = urls().map(|(target, _)| target.id()).collect();
+        let shares_a_url = ids.len() < urls().count();
         let actions = actions_of(request, asks);
         let world = World::of(set, request, &targets, &actions)?;
         let task = Target::task(&subject);
@@ -275,6 +284,7 @@ impl<'s> Court<'s> {
             world,
             contexts: HashMap::new(),
             authorizer: Authorizer::new(),
+            shares_a_url,
             whole: None,
             inner_questions: Cell::new(0),
         })
@@ -401,7 +411,7 @@ impl<'s> Court<'s> {
             return Ok(Verdict::Unpermitted);
         }
         // Two asks may name one URL with two methods, and an entity has one.
-        if std::ptr::eq(target, own) && !matches!(target, Target::Url(_)) {
+        if std::ptr::eq(target, own) && !(self.shares_a_url && matches!(target, Target::Url(_))) {
             return Ok(self
                 .hear(action, uid, context, hit, self.world.entities())?
                 .verdict());

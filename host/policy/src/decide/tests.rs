@@ -398,6 +398,39 @@ fn a_request_by_url_is_forbidden_with_its_connection() {
     );
 }
 
+/// An entity has one method, and the first ask's was taken for all.
+#[test]
+fn each_ask_of_one_url_is_judged_by_its_own_method() {
+    let rules = with_run(
+        "@id(\"get\") permit (principal, action == Action::\"http.request\", resource) when { resource.method == \"GET\" };",
+    );
+    let (get, post) = (
+        "http.request:GET https://h/x",
+        "http.request:POST https://h/x",
+    );
+    check(
+        &rules,
+        &format!("alice service asks {get}, {post}"),
+        &[
+            "refused",
+            "the run: by run",
+            &format!("{get}: by get"),
+            &format!("{post}: no"),
+        ],
+    );
+}
+
+#[test]
+fn an_optional_ask_that_cannot_be_judged_refuses_the_run() {
+    let rules = with_run(
+        "@id(\"read\") permit (principal, action == Action::\"fs.read\", resource);
+         @id(\"over\") forbid (principal, action == Action::\"fs.read\", resource) when { context.limits.memory * 9223372036854775807 > 1 };",
+    );
+    let set = set(&rules);
+    let decided = set.decide(&request("alice service asks ?fs.read:/etc"));
+    assert!(matches!(decided.decision, host_core::Decision::Refused(_)));
+}
+
 #[test]
 fn rules_see_input_facts_limits_node_bundle_and_time() {
     for (condition, holds) in [
