@@ -37,7 +37,7 @@ pub use crate::capability::{
     ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, AddressClass, AddressRange, ArgumentPattern,
     CAPABILITY_BYTES_MAX, CanonicalPath, Capability, CapabilityError, Command, Endpoint,
     EndpointError, ExecError, HostName, HostNameError, HostPattern, HttpError, HttpTarget, Method,
-    Network, NetworkError, PATH_BYTES_MAX, PathError, Scheme, classify, unwrapped,
+    Network, NetworkError, PATH_BYTES_MAX, PathError, SYSTEM_PATHS, Scheme, classify, unwrapped,
 };
 pub use crate::digest::{Digest, DigestError};
 pub use crate::grant::{

@@ -1,4 +1,4 @@
-//! Granted trees that cannot be mounted whole: `/`, and those in which something is forbidden.
+//! Trees that cannot be mounted whole: `/`, and those in which something is forbidden.
 //!
 //! Such a tree is mounted part by part, and what is forbidden is no part. A cover over it would not do: whoever replaces the
 //! file by another one of its name takes the cover away, and what is not there yet cannot be covered. So a tree in parts
@@ -21,6 +21,16 @@ pub(crate) fn expanded(recipe: &JailRecipe) -> Result<JailRecipe, SetupError> {
         openings: Vec::with_capacity(recipe.openings.len()),
         ..recipe.clone()
     };
+    for path in recipe
+        .configured()
+        .iter()
+        .filter(|path| recipe.hides_in(path))
+    {
+        expanded.system_paths.retain(|other| other != path);
+        if !recipe.hidden.contains(path) {
+            add(path, &recipe.hidden, &mut expanded)?;
+        }
+    }
     for opening in &recipe.openings {
         if opening.is_in_parts(&recipe.hidden) {
             add(&opening.path, &recipe.hidden, &mut expanded)?;
@@ -134,6 +144,24 @@ mod tests {
             expanded.links,
             [(root.join("b/link"), PathBuf::from("file"))]
         );
+    }
+
+    /// They are shown without a grant, and so would show what a grant goes around.
+    #[test]
+    fn what_the_configuration_shows_of_the_machine_is_in_parts_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        for name in ["open", "keys", "other"] {
+            std::fs::create_dir_all(root.join("tools").join(name)).unwrap();
+        }
+        let mut whole = recipe(Vec::new());
+        whole.system_paths = vec![root.join("tools"), PathBuf::from("/opt/else")];
+        whole.hidden = vec![root.join("tools/keys")];
+        assert!(whole.has_parts());
+        let expanded = expanded(&whole).unwrap();
+        assert_eq!(expanded.system_paths, [PathBuf::from("/opt/else")]);
+        let at = |name: &str| root.join("tools").join(name).to_str().unwrap().to_owned();
+        assert_eq!(paths(&expanded), [at("open"), at("other")]);
     }
 
     #[test]

@@ -120,8 +120,7 @@ const OWN_THREADS: u64 = 16;
 /// Files that it may have open for itself.
 const OWN_FILES: u64 = 32;
 
-/// The directories of the machine that native programs see, read only.
-pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+pub use host_core::SYSTEM_PATHS;
 
 /// Top-level directories that the jail makes for itself, so that a grant of `/` leaves them alone.
 pub(crate) const OWN_TOP: [&str; 8] =
@@ -184,11 +183,16 @@ pub struct JailRecipe {
 }
 
 impl JailRecipe {
-    /// Whether a grant of it cannot be mounted as it is.
+    /// Whether something of it cannot be mounted as it is.
     pub(crate) fn has_parts(&self) -> bool {
-        self.openings
-            .iter()
-            .any(|opening| opening.is_in_parts(&self.hidden))
+        let is_in_parts = |opening: &Opening| opening.is_in_parts(&self.hidden);
+        self.openings.iter().any(is_in_parts)
+            || self.configured().iter().any(|path| self.hides_in(path))
+    }
+
+    /// Whether something in a part of the system that the configuration adds, or all of it, is not to be shown.
+    pub(crate) fn hides_in(&self, path: &Path) -> bool {
+        self.hidden.iter().any(|hidden| hidden.starts_with(path))
     }
 
     /// The user and group id that the task sees.

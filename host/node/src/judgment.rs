@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use host_core::{Asks, BundleSummary, CallerName, Capability, Digest, Limits, Timestamp};
+use host_core::{Asks, BundleSummary, CallerName, Digest, Limits, Timestamp};
 use host_policy::{Decided, Node, PolicySet, Request, RequestFormat, RequestedAsk, Subject, Walls};
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ pub struct Ruled {
     /// What it knows of itself.
     pub facts: Map<String, Value>,
     /// Where the rules were read from, which no run may write.
-    pub place: Option<PathBuf>,
+    pub place: PathBuf,
 }
 
 /// What is to be run, as rules see it.
@@ -66,11 +66,6 @@ pub(crate) struct Judged {
     request: Value,
 }
 
-/// Whether a run with it is another user of the machine, or root.
-fn is_another(capability: &Capability) -> bool {
-    matches!(capability, Capability::RunAs(_) | Capability::HostFull)
-}
-
 impl Ruled {
     pub(crate) fn judge(
         &self,
@@ -88,10 +83,7 @@ impl Ruled {
             facts: self.facts.clone(),
             node: self.node.clone(),
             limits: host_policy::limit_values(limits),
-            walls: Walls {
-                landlock: machine.landlock_abi,
-                own_user: machine.by_root() && !asks.iter().any(|ask| is_another(&ask.capability)),
-            },
+            walls: Walls::of_run(machine.landlock_abi, machine.by_root(), asks),
             noop: run.noop,
             time: self.time,
             reason: self.reason.clone(),

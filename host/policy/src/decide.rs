@@ -18,7 +18,7 @@ use crate::index::{Bucket, Key, Keys, lies_behind};
 use crate::query::{Request, Subject};
 use crate::set::PolicySet;
 use crate::target::Target;
-use crate::world::{World, WorldError, context_key, entity_uid};
+use crate::world::{World, WorldError, context_key, entity_uid, names};
 
 /// How many names inside the asks of one run are asked for; what meets more is refused.
 pub const INNER_QUESTIONS_MAX: usize = 10_000;
@@ -126,13 +126,12 @@ impl PolicySet {
     /// The same by asking every rule, without the index: slow, and held against [`PolicySet::decide_on`] by an oracle.
     #[must_use]
     pub fn decide_by_all_rules(&self, request: &Request, asks: &Asks) -> Decided {
-        match Court::of(self, request, asks) {
-            Ok(mut court) => {
-                court.whole = Some(Bucket::of(self.rules()));
-                court.decide()
-            }
-            Err(error) => failed(&error.to_string()),
-        }
+        let decided = Court::of(self, request, asks).and_then(|mut court| {
+            let whole = Bucket::of(self.rules()).map_err(|error| WorldError::of(&error))?;
+            court.whole = Some(whole);
+            Ok(court.decide())
+        });
+        decided.unwrap_or_else(|error| failed(&error.to_string()))
     }
 }
 
@@ -384,7 +383,7 @@ impl<'s> Court<'s> {
         forbids_only: bool,
     ) -> Result<Verdict, WorldError> {
         let Some((own, own_covering)) = self.targets.get(at) else {
-            return Ok(Verdict::Unpermitted);
+            return Err(WorldError::of(&"an ask has no target"));
         };
         let implied;
         let (target, covering) = match self.implied(own, action)? {
@@ -416,10 +415,7 @@ impl<'s> Court<'s> {
                 .hear(action, uid, context, hit, self.world.entities())?
                 .verdict());
         }
-        let parents = covering
-            .iter()
-            .filter_map(|key| self.set.index.uid(*key))
-            .cloned();
+        let parents = names(self.set, covering)?.into_iter();
         let entities = self.world.with_parents(uid.clone(), target, parents)?;
         Ok(self.hear(action, uid, context, hit, &entities)?.verdict())
     }
@@ -531,7 +527,7 @@ impl<'s> Court<'s> {
         };
         let buckets = match &self.whole {
             Some(whole) => vec![whole],
-            None => self.set.index.buckets_of(action, &self.keys, key),
+            None => self.set.index.buckets_of(action, &self.keys, key).collect(),
         };
         let forbids: Vec<&Bucket> = buckets
             .into_iter()
@@ -730,14 +726,12 @@ fn exception(
     })
 }
 
-/// What native tasks see of every machine without asking: nothing can be left out there.
-const ALWAYS_SHOWN: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
-
+/// Whether native tasks see a path of every machine without asking, so that nothing can be left out there.
 pub(crate) fn is_always_shown(path: &host_core::CanonicalPath) -> bool {
-    let first = path.segments().next().unwrap_or_default();
-    ALWAYS_SHOWN
+    let path = std::path::Path::new(path.as_str());
+    host_core::SYSTEM_PATHS
         .iter()
-        .any(|shown| shown.trim_start_matches('/') == first)
+        .any(|shown| path.starts_with(shown))
 }
 
 /// The questions that a request is.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use cedar_policy::{EntityId, EntityTypeName, EntityUid};
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, PolicySetError};
 use host_core::{ArgumentPattern, HostPattern};
 
 use crate::action::Action;
@@ -51,7 +51,7 @@ pub(crate) struct Index {
 #[derive(Debug, Default)]
 struct Forbidden {
     /// Paths, in order: those below another stand behind it.
-    paths: BTreeMap<String, Key>,
+    paths: BTreeMap<String, (Target, Key)>,
     others: Vec<(Target, Key)>,
 }
 
@@ -63,15 +63,16 @@ pub(crate) struct Keys {
 }
 
 impl Index {
-    pub(crate) fn of(rules: &[Rule]) -> Self {
+    /// Puts every rule where it can match. One that has no place is an error: it may be one that forbids.
+    pub(crate) fn of(rules: &[Rule]) -> Result<Self, PolicySetError> {
         let mut index = Self::default();
         for rule in rules {
-            index.add(rule);
+            index.add(rule)?;
         }
-        index
+        Ok(index)
     }
 
-    fn add(&mut self, rule: &Rule) {
+    fn add(&mut self, rule: &Rule) -> Result<(), PolicySetError> {
         let scope = &rule.scope;
         let principal = match &scope.principal {
             None => OPEN,
@@ -97,7 +98,7 @@ impl Index {
                 .or_default()
                 .entry(resource)
                 .or_default();
-            bucket.add(rule);
+            bucket.add(rule)?;
             if let Some(target) = scope.resource.as_ref().filter(|_| rule.forbids()) {
                 self.forbidden
                     .entry(*action)
@@ -105,6 +106,7 @@ impl Index {
                     .add(target, resource);
             }
         }
+        Ok(())
     }
 
     /// The keys of who asks, in which groups, for which task of which module.
@@ -124,6 +126,24 @@ impl Index {
         Keys { principals, tasks }
     }
 
+    /// The rules for an action, and whoever asks for whichever task, by the resource that they name.
+    fn by_resources<'a>(
+        &'a self,
+        action: Action,
+        keys: &'a Keys,
+    ) -> impl Iterator<Item = &'a ByResource> {
+        let by_tasks = self
+            .buckets
+            .get(&action)
+            .into_iter()
+            .flat_map(|by_principal| {
+                keys.principals
+                    .iter()
+                    .filter_map(|principal| by_principal.get(principal))
+            });
+        by_tasks.flat_map(|by_task| keys.tasks.iter().filter_map(|task| by_task.get(task)))
+    }
+
     /// The buckets for an action and resources with these keys; those of an open resource first.
     pub(crate) fn buckets<'a>(
         &'a self,
@@ -131,53 +151,32 @@ impl Index {
         keys: &'a Keys,
         resources: &'a [Key],
     ) -> impl Iterator<Item = &'a Bucket> {
-        let by_principal = self.buckets.get(&action);
-        let by_tasks = by_principal.into_iter().flat_map(|by_principal| {
-            keys.principals
-                .iter()
-                .filter_map(|principal| by_principal.get(principal))
-        });
-        let by_resources =
-            by_tasks.flat_map(|by_task| keys.tasks.iter().filter_map(|task| by_task.get(task)));
-        by_resources.flat_map(move |by_resource| {
-            std::iter::once(&OPEN)
-                .chain(resources)
-                .filter_map(|resource| by_resource.get(resource))
-        })
+        self.by_resources(action, keys)
+            .flat_map(move |by_resource| {
+                std::iter::once(&OPEN)
+                    .chain(resources)
+                    .filter_map(|resource| by_resource.get(resource))
+            })
     }
 
     /// The buckets that can match for one resource and no open one.
-    pub(crate) fn buckets_of(&self, action: Action, keys: &Keys, resource: Key) -> Vec<&Bucket> {
-        let mut found = Vec::new();
-        let Some(by_principal) = self.buckets.get(&action) else {
-            return found;
-        };
-        for by_task in keys
-            .principals
-            .iter()
-            .filter_map(|key| by_principal.get(key))
-        {
-            let by_resource = keys.tasks.iter().filter_map(|key| by_task.get(key));
-            found.extend(by_resource.filter_map(|by_resource| by_resource.get(&resource)));
-        }
-        found
+    pub(crate) fn buckets_of<'a>(
+        &'a self,
+        action: Action,
+        keys: &'a Keys,
+        resource: Key,
+    ) -> impl Iterator<Item = &'a Bucket> {
+        self.by_resources(action, keys)
+            .filter_map(move |by_resource| by_resource.get(&resource))
     }
 
     /// All buckets for an action, whatever resource they name.
-    pub(crate) fn buckets_of_action(&self, action: Action, keys: &Keys) -> Vec<&Bucket> {
-        let mut found = Vec::new();
-        let Some(by_principal) = self.buckets.get(&action) else {
-            return found;
-        };
-        for by_task in keys
-            .principals
-            .iter()
-            .filter_map(|key| by_principal.get(key))
-        {
-            let by_resource = keys.tasks.iter().filter_map(|key| by_task.get(key));
-            found.extend(by_resource.flat_map(|by_resource| by_resource.values()));
-        }
-        found
+    pub(crate) fn buckets_of_action<'a>(
+        &'a self,
+        action: Action,
+        keys: &'a Keys,
+    ) -> impl Iterator<Item = &'a Bucket> {
+        self.by_resources(action, keys).flat_map(HashMap::values)
     }
 
     /// The resources in rules that cover all of `asked`, itself among them, by key.
@@ -218,26 +217,28 @@ impl Index {
 
 impl Bucket {
     /// All of some rules.
-    pub(crate) fn of(rules: &[Rule]) -> Self {
+    pub(crate) fn of(rules: &[Rule]) -> Result<Self, PolicySetError> {
         let mut bucket = Self::default();
-        rules.iter().for_each(|rule| bucket.add(rule));
-        bucket
+        for rule in rules {
+            bucket.add(rule)?;
+        }
+        Ok(bucket)
     }
 
-    fn add(&mut self, rule: &Rule) {
-        // Ids are unique in a set, and a rule comes once to a bucket; so neither can fail.
-        let _ = self.rules.add(rule.policy.clone());
+    fn add(&mut self, rule: &Rule) -> Result<(), PolicySetError> {
+        self.rules.add(rule.policy.clone())?;
         if rule.forbids() {
-            let _ = self.forbids.add(rule.policy.clone());
+            self.forbids.add(rule.policy.clone())?;
             self.forbids_count += 1;
         }
+        Ok(())
     }
 }
 
 impl Forbidden {
     fn add(&mut self, target: &Target, key: Key) {
         if let Target::Path(path) = target {
-            self.paths.insert(path.to_string(), key);
+            self.paths.insert(path.to_string(), (target.clone(), key));
         } else if !self.others.iter().any(|(_, other)| *other == key) {
             self.others.push((target.clone(), key));
         }
@@ -258,7 +259,7 @@ impl Forbidden {
         self.paths
             .range(below.clone()..)
             .take_while(|(text, _)| text.starts_with(&below))
-            .filter_map(|(text, key)| Some((Target::Path(text.parse().ok()?), *key)))
+            .map(|(_, met)| met.clone())
             .collect()
     }
 }

@@ -143,6 +143,19 @@ pub struct Walls {
     pub own_user: bool,
 }
 
+impl Walls {
+    /// The walls of a run with these asks. It has a user of its own where root starts it, unless it asks to be somebody.
+    #[must_use]
+    pub fn of_run(landlock: u32, by_root: bool, asks: &Asks) -> Self {
+        let is_somebody =
+            |ask: &Ask| matches!(ask.capability, Capability::RunAs(_) | Capability::HostFull);
+        Self {
+            landlock,
+            own_user: by_root && !asks.iter().any(is_somebody),
+        }
+    }
+}
+
 /// One capability that is asked for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -139,6 +139,9 @@ impl PolicySet {
             problems.truncate(PROBLEMS_MAX);
             return Err(ReadSetError { problems });
         }
+        let index = Index::of(&rules).map_err(|error| ReadSetError {
+            problems: vec![Problem::of_set(error.to_string())],
+        })?;
         let by_id = rules
             .iter()
             .enumerate()
@@ -147,7 +150,7 @@ impl PolicySet {
         let set = Self {
             name: name.to_owned(),
             digest: digest(&files),
-            index: Index::of(&rules),
+            index,
             files,
             rules,
             by_id,

@@ -60,7 +60,8 @@ impl World {
         let task = entity_uid(target::TASK, &subject)?;
         let mut all = Vec::with_capacity(targets.len() + 32);
         let groups = set.groups.of(request.caller.as_str());
-        let groups: Vec<EntityUid> = groups.filter_map(|group| uid(GROUP, group)).collect();
+        let groups = groups.map(|group| entity_uid(GROUP, group));
+        let groups: Vec<EntityUid> = groups.collect::<Result<_, _>>()?;
         all.push(entity(
             caller.clone(),
             [("name".to_owned(), text(request.caller.as_str()))],
@@ -69,7 +70,8 @@ impl World {
         let module = request
             .task
             .module()
-            .and_then(|name| uid(target::MODULE, name));
+            .map(|name| entity_uid(target::MODULE, name))
+            .transpose()?;
         all.push(entity(
             task.clone(),
             [("name".to_owned(), text(&subject))],
@@ -77,13 +79,13 @@ impl World {
         )?);
         all.extend(tagged(set, INPUT, &request.input)?);
         all.extend(tagged(set, FACTS, &request.facts)?);
-        all.extend(actions(asked));
+        all.extend(actions(asked)?);
         let mut seen: HashSet<EntityUid> = HashSet::from([task.clone()]);
         for (target, covering) in targets {
             let own = entity_uid(target.kind(), &target.id())?;
             if seen.insert(own.clone()) {
-                let above = covering.iter().filter_map(|key| set.index.uid(*key));
-                let above: Vec<EntityUid> = above.filter(|uid| **uid != own).cloned().collect();
+                let mut above = names(set, covering)?;
+                above.retain(|uid| *uid != own);
                 all.push(entity(own, attributes(target), above)?);
             }
         }
@@ -326,12 +328,25 @@ fn tagged(
 }
 
 /// Actions with their groups, as the schema has them.
-fn actions(asked: &BTreeSet<Action>) -> impl Iterator<Item = Entity> {
-    asked.iter().filter_map(|action| {
-        let group = action.group().and_then(|group| uid(ACTION, group));
-        let own = uid(ACTION, action.as_str())?;
-        Some(Entity::new_no_attrs(own, group.into_iter().collect()))
-    })
+fn actions(asked: &BTreeSet<Action>) -> Result<Vec<Entity>, WorldError> {
+    let action = |action: &Action| {
+        let group = action.group().map(|group| entity_uid(ACTION, group));
+        let own = entity_uid(ACTION, action.as_str())?;
+        Ok(Entity::new_no_attrs(
+            own,
+            group.transpose()?.into_iter().collect(),
+        ))
+    };
+    asked.iter().map(action).collect()
+}
+
+/// The entities of names in rules.
+pub(crate) fn names(set: &PolicySet, keys: &[Key]) -> Result<Vec<EntityUid>, WorldError> {
+    let name = |key: &Key| {
+        let uid = set.index.uid(*key).cloned();
+        uid.ok_or_else(|| WorldError::of(&"a name in a rule has no entity"))
+    };
+    keys.iter().map(name).collect()
 }
 
 fn entity(

@@ -16,9 +16,6 @@ use crate::disk::{DiskError, FILE_MODE, open_file, read_whole};
 use crate::replace::replace;
 use crate::walk::{IfMissing, Leaf, OpenDirError, enter, shown, walk};
 
-/// Files that one directory may hold before listing it is given up.
-const NAMES_MAX: usize = 65_536;
-
 /// Who else may know what is in a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Privacy {
@@ -208,31 +205,6 @@ impl OwnedDir {
         write_replaced(&self.dir, name, &self.path.join(name), bytes, privacy)
     }
 
-    /// Names of what is in the directory, sorted, without those that begin with a dot.
-    ///
-    /// A name that is not UTF-8 is an error: it could be a rule that would be passed over in silence.
-    ///
-    /// # Errors
-    /// [`DiskError`] when the directory cannot be listed or holds more than 65,536 names.
-    pub fn names(&self) -> Result<Vec<String>, DiskError> {
-        const DOING: &str = "list the directory";
-        let mut names = Vec::new();
-        for entry in self.dir.entries().map_err(DiskError::when(DOING))? {
-            let name = entry.map_err(DiskError::when(DOING))?.file_name();
-            let name = name
-                .into_string()
-                .map_err(|_| DiskError::when(DOING)(Errno::ILSEQ))?;
-            if names.len() == NAMES_MAX {
-                return Err(DiskError::when(DOING)(Errno::TOOBIG));
-            }
-            if !name.starts_with('.') {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
     fn walked(path: &Path, missing: IfMissing) -> Result<Self, OpenDirError> {
         Ok(Self {
             dir: walk(path, missing, Leaf::Private)?,
@@ -294,7 +266,7 @@ fn read_judged(
         path: shown(path),
         source,
     };
-    let file = open_judged(dir, name, path)?;
+    let file = open_to_judge(dir, name, path)?;
     let found = fstat(&file).map_err(|errno| failed(DiskError::when("look at a file")(errno)))?;
     judge(&found, path, privacy)?;
     let size = u64::try_from(found.st_size).unwrap_or(0);
@@ -306,7 +278,7 @@ fn read_judged(
     })
 }
 
-fn open_judged(dir: &Dir, name: &str, path: &Path) -> Result<File, ReadOwnedError> {
+pub(crate) fn open_to_judge(dir: &Dir, name: &str, path: &Path) -> Result<File, ReadOwnedError> {
     let path = || shown(path);
     open_file(dir, name, OFlags::RDONLY, Mode::empty()).map_err(|errno| match errno {
         Errno::NOENT => ReadOwnedError::Missing { path: path() },

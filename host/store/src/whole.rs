@@ -7,10 +7,10 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
+use rustix::fs::{AtFlags, FileType, statat};
 
-use crate::disk::{DiskError, open_file, read_whole};
-use crate::owned::{OwnedDir, Privacy, ReadOwnedError};
+use crate::disk::{DiskError, read_whole};
+use crate::owned::{OwnedDir, Privacy, ReadOwnedError, open_to_judge};
 use crate::walk::{OpenDirError, shown};
 
 /// Files of one directory.
@@ -169,8 +169,7 @@ fn read_any(dir: &Dir, name: &str, path: &Path, room: u64) -> Result<Vec<u8>, Re
         path: shown(path),
         source,
     };
-    let file = open_file(dir, name, OFlags::RDONLY, Mode::empty())
-        .map_err(|errno| failed(DiskError::when("open a file")(errno)))?;
+    let file = open_to_judge(dir, name, path)?;
     let stat = rustix::fs::fstat(&file)
         .map_err(|errno| failed(DiskError::when("look at a file")(errno)))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

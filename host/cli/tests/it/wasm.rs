@@ -72,6 +72,15 @@ fn compile_once() -> Vec<Kept> {
         .collect()
 }
 
+/// A program that says hello.
+pub(crate) const HELLO: &str = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 8) "hello\n")
+        (func (export "_start")
+            (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 6))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
+
 /// A program of the lab, from WebAssembly as text; returns its path.
 #[track_caller]
 pub(crate) fn wat(lab: &Lab, name: &str, text: &str) -> String {

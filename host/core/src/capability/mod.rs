@@ -27,7 +27,7 @@ pub use exec::{ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, ArgumentPattern, Command, Exec
 pub use host::{HostName, HostNameError};
 pub use http::{HttpError, HttpTarget, Method, Scheme};
 pub use net::{AddressRange, Endpoint, EndpointError, HostPattern};
-pub use path::{CanonicalPath, PATH_BYTES_MAX, PathError};
+pub use path::{CanonicalPath, PATH_BYTES_MAX, PathError, SYSTEM_PATHS};
 
 /// The longest text of a capability, in bytes.
 pub const CAPABILITY_BYTES_MAX: usize = 8192;

@@ -8,6 +8,9 @@ use std::str::FromStr;
 
 use crate::serde_text::serde_as_text;
 
+/// The directories of a machine that native tasks see without asking, read only.
+pub const SYSTEM_PATHS: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"];
+
 /// The longest path, in bytes.
 pub const PATH_BYTES_MAX: usize = 4096;
 

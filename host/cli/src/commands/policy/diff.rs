@@ -57,8 +57,8 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
     let mut requests = match &arguments.requests {
         Some(file) => of_file(file, &mut passed_over)?,
         None => {
-            let mut requests = of_tables(&old);
-            requests.extend(of_tables(&new));
+            let mut requests = of_tables(&old)?;
+            requests.extend(of_tables(&new)?);
             requests.extend(on_record(context, &mut passed_over));
             requests
         }
@@ -123,21 +123,19 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
     })
 }
 
-fn of_tables(set: &PolicySet) -> Vec<Recorded> {
-    let tables = set.tables().filter_map(|file| Table::read(file).ok());
-    let cases = tables.flat_map(|table| {
-        let file = table.file.clone();
-        table
-            .cases
-            .into_iter()
-            .map(move |case| (file.clone(), case))
-    });
-    cases
-        .map(|(file, case)| Recorded {
-            name: format!("{} {}: {}", set.name(), file, case.name),
+fn of_tables(set: &PolicySet) -> Result<Vec<Recorded>, Failure> {
+    let mut requests = Vec::new();
+    for file in set.tables() {
+        let table = Table::read(file).map_err(|problem| {
+            Failure::usage(problem.to_string())
+                .within(format!("a table of `{}` cannot be read", Shown(set.name())))
+        })?;
+        requests.extend(table.cases.into_iter().map(|case| Recorded {
+            name: format!("{} {}: {}", set.name(), table.file, case.name),
             request: case.request,
-        })
-        .collect()
+        }));
+    }
+    Ok(requests)
 }
 
 /// The requests in the audit log of this machine; none where there is no log.

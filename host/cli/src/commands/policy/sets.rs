@@ -62,6 +62,8 @@ pub(crate) fn ruled(context: &Context, typed: &PolicyArgs) -> Result<Option<Rule
         )));
     }
     let set = deciding(context, directory)?;
+    // What cannot be named cannot be kept from being written.
+    let place = std::fs::canonicalize(directory).map_err(|error| unusable(directory, &error))?;
     let moment = clock::moment()?;
     Ok(Some(Ruled {
         set: Arc::new(set),
@@ -70,24 +72,25 @@ pub(crate) fn ruled(context: &Context, typed: &PolicyArgs) -> Result<Option<Rule
         time: Timestamp::from_unix(moment.unix_seconds, moment.nanos),
         node: context.settings.node.clone(),
         facts: facts::gather(&context.settings)?,
-        place: std::fs::canonicalize(directory).ok(),
+        place,
     }))
+}
+
+fn unusable(directory: &Path, error: &dyn std::error::Error) -> Failure {
+    let sentence = format!(
+        "the policy `{}` cannot be used, so nothing is run",
+        shown(directory)
+    );
+    Failure::new(Exit::Refused, error).within(sentence)
 }
 
 /// A set that decides: read where nobody but its owner could have written, or not at all.
 fn deciding(context: &Context, directory: &Path) -> Result<PolicySet, Failure> {
     let path = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    let failed = |error: &dyn std::error::Error| {
-        let sentence = format!(
-            "the policy `{}` cannot be used, so nothing is run",
-            shown(directory)
-        );
-        Failure::new(Exit::Refused, error).within(sentence)
-    };
-    let opened = OwnedDir::open(&path).map_err(|error| failed(&error))?;
+    let opened = OwnedDir::open(&path).map_err(|error| unusable(directory, &error))?;
     let files = opened
         .read_whole(SET_BYTES_MAX)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| unusable(directory, &error))?;
     read(context, directory, counted(files)).map_err(|failure| Failure {
         exit: Exit::Refused,
         ..failure

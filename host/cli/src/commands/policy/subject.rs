@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host_core::{
-    Ask, Asks, BundleSummary, CallerName, Capability, Digest, LimitRequests, Limits, NodeName,
-    Origin, Shown, TaskName, Timestamp,
+    Ask, Asks, BundleSummary, CallerName, Digest, LimitRequests, Limits, NodeName, Origin, Shown,
+    TaskName, Timestamp,
 };
 use host_policy::{Request, RequestFormat, RequestedAsk, Subject, Walls};
 use serde_json::{Map, Value};
@@ -141,13 +141,7 @@ impl SubjectArgs {
             facts,
             node,
             limits: host_policy::limit_values(&limits),
-            walls: Walls {
-                landlock: machine.landlock_abi,
-                own_user: machine.by_root()
-                    && !asks.iter().any(|ask| {
-                        matches!(ask.capability, Capability::RunAs(_) | Capability::HostFull)
-                    }),
-            },
+            walls: Walls::of_run(machine.landlock_abi, machine.by_root(), &asks),
             noop: self.noop,
             time: self.at.unwrap_or(now),
             reason: self.reason.clone().unwrap_or_default(),

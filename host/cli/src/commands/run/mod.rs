@@ -453,7 +453,7 @@ fn start(
     let mut machine = context.settings.machine();
     machine
         .never
-        .extend(request.ruled.as_ref().and_then(|ruled| ruled.place.clone()));
+        .extend(request.ruled.as_ref().map(|ruled| ruled.place.clone()));
     let plan = host_node::plan(loaded, request, &machine)
         .map_err(|error| failures::plan_failure(context, &error, &loaded.module, plainly))?;
     let moment = clock::moment()?;

@@ -159,7 +159,7 @@ fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit,
     let mut machine = context.settings.machine();
     machine
         .never
-        .extend(request.ruled.as_ref().and_then(|ruled| ruled.place.clone()));
+        .extend(request.ruled.as_ref().map(|ruled| ruled.place.clone()));
     let plan = host_node::plan_program(&request, &machine)
         .map_err(|error| Failure::new(Exit::NotRun, &error))?;
     let store = open_store(&context.settings.places)?;

@@ -5,18 +5,11 @@ use serde_json::json;
 use super::{ruled, set};
 use crate::lab::Lab;
 use crate::wasm::script::{Arg, FIRST_DIR, FOLLOW, READ, Script, told};
-use crate::wasm::wat;
+use crate::wasm::{HELLO, wat};
 
 /// A program that says hello, and nothing of it is kept.
 fn hello(lab: &Lab) -> String {
-    let text = r#"(module
-        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 8) "hello\n")
-        (func (export "_start")
-            (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 6))
-            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
-    wat(lab, "hello", text)
+    wat(lab, "hello", HELLO)
 }
 
 #[test]

@@ -49,16 +49,9 @@ fn of_two_implementations_the_first_that_this_machine_can_run_is_chosen() {
 #[test]
 fn a_task_that_is_a_program_needs_no_metadata() {
     let lab = Lab::new();
-    let hello = r#"(module
-        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 8) "hello\n")
-        (func (export "_start")
-            (i32.store (i32.const 0) (i32.const 8)) (i32.store (i32.const 4) (i32.const 6))
-            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
     let draft = lab
         .module("demo")
-        .file("tasks/init.wasm", wat::parse_str(hello).unwrap());
+        .file("tasks/init.wasm", wat::parse_str(super::HELLO).unwrap());
     let record = lab.record(&[&draft.build()]);
     assert_eq!(
         (&record["task"], &record["value"]["_output"]),

@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use host_core::{Limits, RunId};
-
 use super::*;
 use crate::learn::naming::{Found, Kind};
-use crate::recipe::{Learn, Opening, Program, Who};
+use crate::recipe::tests::{opening, recipe as recipe_of};
+use crate::recipe::{Learn, Opening};
 
 /// Memory by what lies where, and a process with a working directory and one descriptor.
 struct MadeUp {
@@ -95,34 +94,20 @@ const MACHINE: Having = Having(&[
 ]);
 
 fn recipe() -> JailRecipe {
-    let opening = |path: &str, writable| Opening {
-        path: path.into(),
-        writable,
-        optional: false,
+    let openings = [
+        ("/srv/data", true),
+        ("/srv/read", false),
+        ("/srv/gone", false),
+    ];
+    let opened = openings.map(|(path, writable)| Opening {
         capabilities: Vec::new(),
-    };
+        ..opening(path, writable)
+    });
     JailRecipe {
-        run: RunId::from_parts(1, [0; 10]),
-        who: Who::Throwaway { id: 2_000_000_000 },
-        user_name: "task".to_owned(),
-        appear_root: false,
-        system_paths: Vec::new(),
-        openings: vec![
-            opening("/srv/data", true),
-            opening("/srv/read", false),
-            opening("/srv/gone", false),
-        ],
-        never: Vec::new(),
-        hidden: Vec::new(),
-        links: Vec::new(),
-        install: Vec::new(),
-        program: Program::File("/task/init.sh".into()),
-        environment: Vec::new(),
-        stdin: Vec::new(),
-        limits: Limits::default(),
         learn: Some(Learn {
             secrets: vec!["pw".to_owned(), "canary".to_owned(), String::new()],
         }),
+        ..recipe_of(opened.into())
     }
 }
 
