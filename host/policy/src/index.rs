@@ -10,12 +10,12 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, PolicySetError};
-use host_core::{ArgumentPattern, HostPattern};
+use host_core::{ArgumentPattern, HostPattern, Network};
 
 use crate::action::Action;
 use crate::scope::{CALLER, GROUP, Principal};
 use crate::set::Rule;
-use crate::target::{self, EndpointTarget, Target, network_around, program_text, width};
+use crate::target::{self, EndpointTarget, Target, program_text};
 use crate::world::{ACTION, FACTS, INPUT, LISTS, NUMBERS};
 
 /// Stands for a part of a scope that is left open.
@@ -378,7 +378,7 @@ impl Names {
         match &asked.host {
             HostPattern::Name(name) => wildcards(name.as_str(), &mut hosts),
             HostPattern::Below(suffix) => wildcards(suffix.as_str(), &mut hosts),
-            HostPattern::Address(address) => self.networks(*address, width(*address), &mut hosts),
+            HostPattern::Address(address) => self.networks(*address, u8::MAX, &mut hosts),
             HostPattern::Network(network) => {
                 self.networks(network.base(), network.prefix(), &mut hosts)
             }
@@ -412,7 +412,7 @@ impl Names {
         };
         let around = prefixes
             .range(..=prefix_max)
-            .filter_map(|prefix| network_around(address, *prefix));
+            .map(|prefix| Network::around(address, *prefix));
         into.extend(around.map(HostPattern::Network));
     }
 }

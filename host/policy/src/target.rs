@@ -5,12 +5,11 @@
 //! hold for all of the target. It *meets* a target if anything may lie in both: then a forbid of the literal bites.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use host_core::{
     AddressRange, ArgumentPattern, CanonicalPath, Capability, Command, Endpoint, EnvName,
-    HostPattern, HttpTarget, Network, SecretName, TaskName, UserName, unwrapped,
+    HostPattern, HttpTarget, Network, SecretName, TaskName, UserName,
 };
 
 /// The types of resources, as the schema names them.
@@ -359,40 +358,9 @@ fn hosts_meet(mine: &HostPattern, theirs: &HostPattern) -> bool {
 fn network_of(host: &HostPattern) -> Option<Network> {
     match host {
         HostPattern::Network(network) => Some(*network),
-        HostPattern::Address(address) => network_around(*address, width(*address)),
+        HostPattern::Address(address) => Some(Network::around(*address, u8::MAX)),
         HostPattern::Name(_) | HostPattern::Below(_) => None,
     }
-}
-
-/// The network of the first `prefix` bits of an address.
-pub(crate) fn network_around(address: IpAddr, prefix: u8) -> Option<Network> {
-    let address = unwrapped(address);
-    let text = match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX
-                .checked_shl(u32::from(32 - prefix.min(32)))
-                .unwrap_or(0);
-            format!(
-                "{}/{prefix}",
-                std::net::Ipv4Addr::from_bits(address.to_bits() & mask)
-            )
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX
-                .checked_shl(u32::from(128 - prefix.min(128)))
-                .unwrap_or(0);
-            format!(
-                "[{}/{prefix}]",
-                std::net::Ipv6Addr::from_bits(address.to_bits() & mask)
-            )
-        }
-    };
-    text.parse().ok()
-}
-
-/// How many bits the addresses of a family have.
-pub(crate) fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 #[cfg(test)]

@@ -64,6 +64,21 @@ pub struct Network {
 }
 
 impl Network {
+    /// The network of all addresses that share the first `prefix` bits of this one; its own alone where there are no more.
+    #[must_use]
+    pub fn around(address: IpAddr, prefix: u8) -> Self {
+        let prefix = prefix.min(width(address));
+        let kept = masked(bits(address), prefix, address);
+        let base = match address {
+            IpAddr::V4(_) => {
+                let [a, b, c, d, ..] = kept.to_be_bytes();
+                v4(a, b, c, d)
+            }
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(kept)),
+        };
+        Self { base, prefix }
+    }
+
     /// The first address of the network.
     #[must_use]
     pub const fn base(&self) -> IpAddr {
@@ -336,6 +351,21 @@ mod tests {
                 matches!(bad.parse::<Network>(), Err(NetworkError::Wrapped { .. })),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn a_network_around_an_address_has_its_first_bits_and_no_others() {
+        for (address, prefix, network) in [
+            ("10.1.2.3", 8, "10.0.0.0/8"),
+            ("10.1.2.3", 0, "0.0.0.0/0"),
+            ("10.1.2.3", 255, "10.1.2.3/32"),
+            ("fd12:3456::1", 12, "[fd10::/12]"),
+            ("fd12::1", 128, "[fd12::1/128]"),
+        ] {
+            let around = Network::around(address.parse().unwrap(), prefix);
+            assert_eq!(around.to_string(), network);
+            assert_eq!(network.parse::<Network>(), Ok(around));
         }
     }
 
