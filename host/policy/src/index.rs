@@ -64,7 +64,7 @@ pub(crate) struct Keys {
 
 impl Index {
     /// Puts every rule where it can match. One that has no place is an error: it may be one that forbids.
-    pub(crate) fn of(rules: &[Rule]) -> Result<Self, PolicySetError> {
+    pub(crate) fn of(rules: &[Rule]) -> Result<Self, Box<PolicySetError>> {
         let mut index = Self::default();
         for rule in rules {
             index.add(rule)?;
@@ -72,7 +72,7 @@ impl Index {
         Ok(index)
     }
 
-    fn add(&mut self, rule: &Rule) -> Result<(), PolicySetError> {
+    fn add(&mut self, rule: &Rule) -> Result<(), Box<PolicySetError>> {
         let scope = &rule.scope;
         let principal = match &scope.principal {
             None => OPEN,
@@ -217,7 +217,7 @@ impl Index {
 
 impl Bucket {
     /// All of some rules.
-    pub(crate) fn of(rules: &[Rule]) -> Result<Self, PolicySetError> {
+    pub(crate) fn of(rules: &[Rule]) -> Result<Self, Box<PolicySetError>> {
         let mut bucket = Self::default();
         for rule in rules {
             bucket.add(rule)?;
@@ -225,7 +225,7 @@ impl Bucket {
         Ok(bucket)
     }
 
-    fn add(&mut self, rule: &Rule) -> Result<(), PolicySetError> {
+    fn add(&mut self, rule: &Rule) -> Result<(), Box<PolicySetError>> {
         self.rules.add(rule.policy.clone())?;
         if rule.forbids() {
             self.forbids.add(rule.policy.clone())?;
