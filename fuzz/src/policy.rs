@@ -1,7 +1,8 @@
 //! Subject: decisions. Bytes choose rules, a request and a forbid to add, out of names that lie in each other.
 //!
 //! Held are: the index leaves out no rule that could match; one forbid more never permits more; a grant has nothing that was not
-//! asked; and nothing that is forbidden by itself is reachable through a broader grant.
+//! asked; nothing that is forbidden by itself is reachable through a broader grant; and what is asked beside an ask changes
+//! nothing of its answer.
 
 use std::fmt::Write as _;
 
@@ -128,13 +129,17 @@ const PRINCIPALS: [&str; 5] = [
 ];
 
 /// Conditions; the last cannot be evaluated.
-const CONDITIONS: [&str; 8] = [
+const CONDITIONS: [&str; 12] = [
     "",
     "when { context.task == Task::\"service\" }",
     "when { context.task in Module::\"disk\" }",
     "when { context.task == Task::\"service\" && context.noop }",
     "when { context.input.hasTag(\"action\") && context.input.getTag(\"action\") == \"stop\" }",
     "unless { context.noop }",
+    "when { resource in Path::\"/etc/app\" }",
+    "unless { resource in Path::\"/etc\" }",
+    "unless { resource in Endpoint::\"*.internal\" }",
+    "unless { resource has exact && resource.exact }",
     "when { context.limits.memory <= 1000 }",
     "when { context.noop && context.limits.memory * 9223372036854775807 > 1 }",
 ];
@@ -159,6 +164,7 @@ pub fn check(data: &[u8]) {
         set.decide_by_all_rules(&request, &asks),
         "sliced as unsliced\n{rules}"
     );
+    alone_as_together(&set, &request, &asks, &decided, &rules);
     let narrowed = narrower.decide_on(&request, &asks);
     assert_eq!(
         narrowed,
@@ -168,6 +174,25 @@ pub fn check(data: &[u8]) {
     never_wider(&decided, &narrowed, &more);
     nothing_but_asked(&decided, &asks);
     nothing_forbidden(&narrower, &request, &narrowed, &more);
+}
+
+/// An ask is answered as if it were the only one.
+fn alone_as_together(
+    set: &PolicySet,
+    request: &Request,
+    asks: &Asks,
+    decided: &Decided,
+    rules: &str,
+) {
+    for (ask, together) in asks.iter().zip(decided.answers.iter().skip(1)) {
+        let only = Asks::gather([ask.clone()]).expect("one ask");
+        let alone = set.decide_on(request, &only);
+        assert_eq!(
+            alone.answers.get(1),
+            Some(together),
+            "alone as together\n{rules}"
+        );
+    }
 }
 
 /// One forbid more never permits more.

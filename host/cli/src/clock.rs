@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use host_core::Timestamp;
-use host_node::Moment;
+use host_node::{Moment, Person};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -55,5 +55,18 @@ pub(crate) fn moment() -> Result<Moment, Failure> {
         unix_seconds: now.as_secs(),
         nanos: now.subsec_nanos(),
         random: random()?,
+        person: person(),
     })
+}
+
+/// Who started this.
+fn person() -> Person {
+    /// What the kernel says where nobody logged in, or nobody keeps account of it.
+    const NOBODY: u32 = u32::MAX;
+    let login = std::fs::read_to_string("/proc/self/loginuid");
+    let login = login.ok().and_then(|text| text.trim().parse().ok());
+    Person {
+        uid: rustix::process::getuid().as_raw(),
+        login: login.filter(|login| *login != NOBODY),
+    }
 }

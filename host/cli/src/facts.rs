@@ -16,6 +16,8 @@ use crate::wording::shown;
 
 /// How long all files of `facts.d` may be together, in bytes.
 const FACTS_BYTES_MAX: u64 = 1 << 20;
+/// How deep lists and objects in them may be in each other.
+const FACTS_DEPTH_MAX: usize = 32;
 /// The directory in that of settings.
 const DIRECTORY: &str = "facts.d";
 /// Where a system says what it is.
@@ -55,12 +57,35 @@ pub(crate) fn gather(settings: &Settings) -> Result<Map<String, Value>, Failure>
 
 fn read(name: &str, bytes: Vec<u8>) -> Result<Map<String, Value>, String> {
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    let facts: Map<String, Value> = parse(name, &text)?;
+    // What is deeper could be written to the audit log, and not read from it again.
+    if facts
+        .values()
+        .any(|value| is_deeper(value, FACTS_DEPTH_MAX))
+    {
+        return Err(format!("it is nested deeper than {FACTS_DEPTH_MAX}"));
+    }
+    Ok(facts)
+}
+
+fn is_deeper(value: &Value, depth_max: usize) -> bool {
+    let Some(left) = depth_max.checked_sub(1) else {
+        return true;
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
+        Value::Object(fields) => fields.values().any(|field| is_deeper(field, left)),
+        _ => false,
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<Map<String, Value>, String> {
     match name.rsplit('.').next() {
-        Some("json") => serde_json::from_str(&text).map_err(|error| error.to_string()),
+        Some("json") => serde_json::from_str(text).map_err(|error| error.to_string()),
         Some("yaml") => {
-            serde_saphyr::from_str(&text).map_err(|error| error.without_snippet().to_string())
+            serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())
         }
-        Some("toml") => toml::from_str(&text).map_err(|error| error.message().to_owned()),
+        Some("toml") => toml::from_str(text).map_err(|error| error.message().to_owned()),
         _ => Err("facts end in .json, .yaml or .toml".to_owned()),
     }
 }

@@ -6,16 +6,19 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use host_core::{Decision, Denial, Grant, Outcome, Record};
+use host_core::{
+    BundleSummary, CallerName, Decision, Denial, Digest, Grant, Outcome, Record, Status,
+};
 use host_jail::{Keeper, Outlets, SetupError, SetupKind, StartError, Who};
 use host_store::{
     ActiveRun, CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError,
     RunSpool, SpoolFile, Store, UidError,
 };
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::draft::{Draft, Moment, ResultValue, Subject};
 use crate::ended::stopped_value;
+use crate::judgment::KeptJudgment;
 use crate::machine::{Machine, Starter, TakenIds, UserError};
 use crate::plan::Plan;
 use crate::running::{Finished, GROUPS_WAIT_MAX, Running, Tail};
@@ -169,11 +172,13 @@ pub fn refuse(
     store: &Store,
     moment: &Moment,
 ) -> Result<Record<ResultValue>, JournalError> {
-    record_refusal(plan.subject(), &plan.decision, store, moment)
+    let input = &plan.input_digest;
+    record_refusal(plan.subject(), input, &plan.decision, store, moment)
 }
 
 pub(crate) fn record_refusal(
     subject: Subject,
+    input: &Digest,
     decision: &Decision,
     store: &Store,
     moment: &Moment,
@@ -182,26 +187,103 @@ pub(crate) fn record_refusal(
     let mut reasons = Vec::new();
     if let Decision::Refused(refusal) = decision {
         reasons.extend(refusal.denied.iter().map(ToString::to_string));
-        draft.denials.extend(refusal.denied.iter().map(|denied| {
-            Denial {
+        draft
+            .denials
+            .extend(refusal.denied.iter().map(|denied| Denial {
                 capability: denied.question.to_string(),
-                reason: denied
-                    .rules
-                    .first()
-                    .cloned()
-                    .unwrap_or_else(|| "it was not granted".to_owned()),
-            }
-        }));
+                reason: match denied.rules.as_slice() {
+                    [] => "it was not granted".to_owned(),
+                    rules => rules.join("; "),
+                },
+            }));
     }
     let outcome = Outcome::Refused {
         reason: reasons.join("; "),
     };
     let judgment = draft.judgment();
     let record = draft.record(outcome, Map::new(), None);
-    let mut line = json!({"event": "refused", "record": record});
-    judgment.add_to(&mut line, true);
-    store.journal().append(moment.timestamp(), &line)?;
+    let line = json!({"event": "refused", "input": input, "by": moment.person, "record": record});
+    let short = json!({
+        "event": "refused",
+        "input": input,
+        "by": moment.person,
+        "run": record.run,
+        "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
+        "task": record.task.as_ref().map_or("", AsRef::as_ref),
+        "bundle": record.bundle,
+        "status": record.status,
+        "denied": record.denials.len(),
+        "reason": cut(reasons.first().map_or("", String::as_str)),
+        "_omitted": TOO_LONG,
+    });
+    append(store, moment, &judgment, line, short)?;
     Ok(record)
+}
+
+/// What stands in a line for what would make it too long.
+const TOO_LONG: &str = "too long for the journal";
+/// How much of one reason a short line has, in characters.
+const REASON_CHARACTERS_MAX: usize = 1_000;
+
+fn cut(text: &str) -> String {
+    text.chars().take(REASON_CHARACTERS_MAX).collect()
+}
+
+/// Appends the line of a run that never began, or the short one in its place: whoever asks for very much is still on record.
+///
+/// Room for what goes on is reserved anew, so that nobody who is refused takes what a running one needs for its end.
+fn append(
+    store: &Store,
+    moment: &Moment,
+    judgment: &KeptJudgment,
+    mut line: Value,
+    mut short: Value,
+) -> Result<(), JournalError> {
+    let journal = store.journal();
+    journal.reserve()?;
+    judgment.add_to(&mut line, true);
+    match journal.append(moment.timestamp(), &line) {
+        Err(JournalError::TooLong { .. }) => {
+            judgment.add_to(&mut short, false);
+            journal.append(moment.timestamp(), &short)
+        }
+        appended => appended,
+    }
+}
+
+/// What was asked of this machine by somebody whom rules were to decide on, and came to no decision.
+#[derive(Debug)]
+pub struct TurnedAway<'a> {
+    /// Who asked.
+    pub caller: &'a CallerName,
+    /// For what, as it was typed.
+    pub task: &'a str,
+    /// In which bundle.
+    pub bundle: &'a BundleSummary,
+    /// Why nothing came of it.
+    pub reason: &'a str,
+}
+
+/// Records that nothing was decided, and so nothing run.
+///
+/// # Errors
+/// When that cannot be recorded.
+pub fn turn_away(
+    turned: &TurnedAway<'_>,
+    store: &Store,
+    moment: &Moment,
+) -> Result<(), JournalError> {
+    let line = json!({
+        "event": "refused",
+        "by": moment.person,
+        "run": moment.run_id(),
+        "caller": turned.caller,
+        "task": cut(turned.task),
+        "bundle": turned.bundle,
+        "status": Status::Refused,
+        "reason": cut(turned.reason),
+    });
+    append(store, moment, &KeptJudgment(None), line.clone(), line)
 }
 
 /// Records that the program of `plan` could not be started by anyone, for a `reason` that it is to blame for.
@@ -215,11 +297,13 @@ pub fn unstarted(
     reason: &str,
     hint: Option<&str>,
 ) -> Result<Finished, JournalError> {
-    record_unstarted(plan.subject(), store, moment, reason, hint)
+    let input = &plan.input_digest;
+    record_unstarted(plan.subject(), input, store, moment, reason, hint)
 }
 
 pub(crate) fn record_unstarted(
     subject: Subject,
+    input: &Digest,
     store: &Store,
     moment: &Moment,
     reason: &str,
@@ -232,9 +316,20 @@ pub(crate) fn record_unstarted(
     let value = stopped_value(draft.task.as_ref(), &outcome);
     let judgment = draft.judgment();
     let record = draft.record(outcome, value, None);
-    let mut line = json!({"event": "unstarted", "record": record});
-    judgment.add_to(&mut line, true);
-    store.journal().append(moment.timestamp(), &line)?;
+    let line = json!({"event": "unstarted", "input": input, "by": moment.person, "record": record});
+    let short = json!({
+        "event": "unstarted",
+        "input": input,
+        "by": moment.person,
+        "run": record.run,
+        "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
+        "task": record.task.as_ref().map_or("", AsRef::as_ref),
+        "bundle": record.bundle,
+        "status": record.status,
+        "reason": cut(reason),
+        "_omitted": TOO_LONG,
+    });
+    append(store, moment, &judgment, line, short)?;
     Ok(Finished {
         record,
         setup: Some(SetupError {

@@ -27,7 +27,18 @@ pub const TRIED: &str = "tried";
 /// The value of a task's result.
 pub type ResultValue = Map<String, Value>;
 
-/// What comes from outside at the moment of a start: time and chance are values.
+/// Who sits at the keyboard, as the kernel knows it. Whoever is named as the caller is the word of this person.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Person {
+    /// The user id that this process has.
+    pub uid: u32,
+    /// The user id that somebody logged in with, and keeps however often they become somebody else; none where nobody
+    /// keeps account of logins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<u32>,
+}
+
+/// What comes from outside at the moment of a start: time, chance and who it is are values.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// Seconds since 1970.
@@ -36,6 +47,8 @@ pub struct Moment {
     pub nanos: u32,
     /// Random bytes.
     pub random: [u8; 18],
+    /// Who is there.
+    pub person: Person,
 }
 
 impl Moment {
@@ -116,6 +129,7 @@ pub(crate) struct Draft {
     pub(crate) bundle: BundleSummary,
     pub(crate) is_wasm: bool,
     pub(crate) started: Timestamp,
+    by: Person,
     pub(crate) grant: Vec<GrantLine>,
     pub(crate) denials: Vec<Denial>,
     judged: Option<Judged>,
@@ -152,6 +166,7 @@ impl Draft {
             bundle: subject.bundle,
             is_wasm: subject.is_wasm,
             started: moment.timestamp(),
+            by: moment.person,
             grant: lines.collect(),
             denials: subject
                 .denials
@@ -228,6 +243,7 @@ impl Draft {
             "event": "intended",
             "run": self.run,
             "caller": self.caller_text(),
+            "by": self.by,
             "task": self.task_text(),
             "bundle": self.bundle,
             "started": self.started,

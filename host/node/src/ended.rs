@@ -66,16 +66,7 @@ impl Ended {
                 .usage
                 .insert("guest_memory_peak_bytes".to_owned(), peak);
         }
-        let kept = report
-            .as_ref()
-            .map(|report| report.stderr)
-            .unwrap_or_default();
-        let bytes = kept.bytes.max(stderr.len() as u64);
-        record.stderr = StreamText {
-            text: String::from_utf8_lossy(&stderr).into_owned(),
-            bytes,
-            truncated: kept.truncated || bytes > stderr.len() as u64,
-        };
+        record.stderr = stderr_text(report.as_ref(), &stderr);
         record.artifacts = artifacts;
         let setup = match report.as_ref().map(|report| &report.ending) {
             Some(Ending::NotStarted(error)) => Some(error.clone()),
@@ -94,6 +85,17 @@ impl Ended {
             },
             redacted,
         }
+    }
+}
+
+/// What the run wrote to its standard error, as far as it was kept.
+fn stderr_text(report: Option<&Report>, stderr: &[u8]) -> StreamText {
+    let kept = report.map(|report| report.stderr).unwrap_or_default();
+    let bytes = kept.bytes.max(stderr.len() as u64);
+    StreamText {
+        text: String::from_utf8_lossy(stderr).into_owned(),
+        bytes,
+        truncated: kept.truncated || bytes > stderr.len() as u64,
     }
 }
 

@@ -13,6 +13,8 @@ use crate::machine::Machine;
 
 /// The longest request that is kept with the record of a run, in bytes.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// How many of the rules that decided are kept with it.
+const RULES_KEPT_MAX: usize = 1_000;
 
 /// Rules that decide on runs, for one caller at one time.
 #[derive(Clone, Debug)]
@@ -110,6 +112,7 @@ impl Judgment {
                 .decided
                 .rules()
                 .into_iter()
+                .take(RULES_KEPT_MAX)
                 .map(str::to_owned)
                 .collect(),
             request: if is_long {

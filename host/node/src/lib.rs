@@ -29,16 +29,18 @@ mod trial;
 
 mod machine;
 
-pub use begin::{BeginError, begin, refuse, unstarted};
+pub use begin::{BeginError, TurnedAway, begin, refuse, turn_away, unstarted};
 pub use compile::{
     CompileError, Compiled, Compiling, PROGRAM_BYTES_MAX, compile, digest_of_program,
 };
-pub use draft::{HIDDEN, LearnedLine, Moment, NOT_GRANTED, ResultValue, TRIED};
+pub use draft::{HIDDEN, LearnedLine, Moment, NOT_GRANTED, Person, ResultValue, TRIED};
 pub use judgment::{Judgment, Ruled};
 pub use load::{LoadError, Loaded, load, read_program, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};
 pub use plan::{Plan, PlanError, RunRequest, plan};
-pub use program::{GuestDir, ProgramPlan, ProgramPlanError, ProgramRequest, plan_program};
+pub use program::{
+    GuestDir, ProgramPlan, ProgramPlanError, ProgramRequest, bundle_of_program, plan_program,
+};
 pub use running::{FinishError, Finished, LearnedRun, Running, StreamName, is_machines_fault};
 pub use source::{ModuleDir, SealOptions, SourceError, seal_directory};
 pub use trial::{TrialError, trial};

@@ -17,6 +17,7 @@ use host_bundle::{
     AuthenticBundle, BUNDLE_BYTES_MAX, FileEntry, FileMode, FileSink, OpenBundleError, PackError,
     Packed, PlainTarError, ReceiveError, VerifiedBundle, VerifyBundleError,
 };
+use host_core::BundleSummary;
 use host_store::{InPlace, ReadContentError, Shelved, StagedFile, Staging, Store};
 use host_task::{Module, OpenModuleError};
 use host_trust::TrustList;
@@ -38,6 +39,21 @@ pub struct Loaded {
     pub module: Module,
     /// Whether it came as a plain tar, which may be a sealed bundle whose signatures somebody took away.
     pub is_plain_tar: bool,
+}
+
+impl Loaded {
+    /// The bundle as records name it.
+    #[must_use]
+    pub fn summary(&self) -> BundleSummary {
+        let manifest = self.bundle.manifest();
+        let signers = self.bundle.signers().iter();
+        BundleSummary {
+            id: self.bundle.id(),
+            module: Some(manifest.module().clone()),
+            version: manifest.version().to_string(),
+            signers: signers.map(|signed| signed.owner.to_string()).collect(),
+        }
+    }
 }
 
 /// Why a bundle cannot be used.

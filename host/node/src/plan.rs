@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 
 use host_bundle::FileEntry;
 use host_core::{
-    Ask, Asks, AsksError, BundleSummary, CanonicalPath, Capability, Decision, Denial, Denied,
-    Digest, Grant, LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question,
-    Refusal,
+    Ask, Asks, AsksError, CanonicalPath, Capability, Decision, Denial, Denied, Digest, Grant,
+    LimitError, LimitRequests, Limits, Origin, ParameterName, Permits, Question, Refusal,
 };
 use host_jail::Learn;
 use host_policy::Subject;
@@ -146,15 +145,20 @@ pub fn plan<'l>(
     within_limit(&process, &limits)?;
     let own = task.fill_asks(&input)?.into_iter();
     let added = request.allow.iter().cloned().map(of_caller);
-    let (asks, denials, impossible) = possible(own.chain(added), machine)?;
+    let Parted {
+        all,
+        asks,
+        denials,
+        impossible,
+    } = part(own.chain(added), machine)?;
     let judgment = request.ruled.as_ref().map(|ruled| {
         let run = Subjected {
             task: Subject::Task(task.name.clone()),
-            bundle: summary(loaded),
+            bundle: loaded.summary(),
             input: input.public(),
             noop: request.noop,
         };
-        ruled.judge(run, &asks, &limits, machine)
+        ruled.judge(run, &all, &limits, machine)
     });
     let decision = match &judgment {
         Some(judgment) => judgment.decided.decision.clone(),
@@ -246,16 +250,25 @@ fn digest_of(input: &CheckedInput) -> Digest {
     Digest::from_bytes(Sha256::digest(input.public_json().to_string()).into())
 }
 
-/// Parts what can be had on this machine from what cannot: the asks to decide on, what optional asks were
-/// dropped, and what required ones are impossible.
-pub(crate) fn possible(
-    all: impl Iterator<Item = Ask>,
-    machine: &Machine,
-) -> Result<(Asks, Vec<Denial>, Vec<Denied>), AsksError> {
+/// Asks, parted by what can be had on this machine.
+pub(crate) struct Parted {
+    /// All of them, which rules decide on: what they say does not depend on what a machine has.
+    pub(crate) all: Asks,
+    /// Those that can be granted.
+    pub(crate) asks: Asks,
+    /// Optional ones that cannot.
+    pub(crate) denials: Vec<Denial>,
+    /// Required ones that cannot.
+    pub(crate) impossible: Vec<Denied>,
+}
+
+/// Parts what can be had on this machine from what cannot.
+pub(crate) fn part(all: impl Iterator<Item = Ask>, machine: &Machine) -> Result<Parted, AsksError> {
+    let all = Asks::gather(all)?;
     let (mut asks, mut denials, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
-    for ask in all {
+    for ask in &all {
         match unavailable(&ask.capability, machine) {
-            None => asks.push(ask),
+            None => asks.push(ask.clone()),
             Some(reason) if ask.optional => {
                 denials.push(Denial {
                     capability: ask.capability.to_string(),
@@ -268,7 +281,12 @@ pub(crate) fn possible(
             }),
         }
     }
-    Ok((Asks::gather(asks)?, denials, impossible))
+    Ok(Parted {
+        asks: Asks::gather(asks)?,
+        all,
+        denials,
+        impossible,
+    })
 }
 
 /// The same decision, refused for what is impossible besides.
@@ -278,6 +296,11 @@ pub(crate) fn without(decision: Decision, impossible: Vec<Denied>) -> Decision {
     }
     let mut denied = impossible;
     if let Decision::Refused(refusal) = decision {
+        // What rules refuse is refused wherever it is asked for, and needs no other reason.
+        denied.retain(|impossible| {
+            let is_same = |denied: &Denied| denied.question == impossible.question;
+            !refusal.denied.iter().any(is_same)
+        });
         denied.extend(refusal.denied);
     }
     Decision::Refused(Refusal { denied })
@@ -309,19 +332,6 @@ fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
         Capability::Exec(_) => Some("this version runs no commands outside the jail".to_owned()),
         Capability::Secret(_) => Some("this version has no store of secrets".to_owned()),
         Capability::HostFull => Some("this version has no way to run anything without a jail".to_owned()),
-    }
-}
-
-/// The bundle as records name it.
-fn summary(loaded: &Loaded) -> BundleSummary {
-    let bundle = &loaded.bundle;
-    let manifest = bundle.manifest();
-    let signers = bundle.signers().iter();
-    BundleSummary {
-        id: bundle.id(),
-        module: Some(manifest.module().clone()),
-        version: manifest.version().to_string(),
-        signers: signers.map(|signed| signed.owner.to_string()).collect(),
     }
 }
 
@@ -373,7 +383,7 @@ impl Plan<'_> {
     pub(crate) fn subject(&self) -> RunSubject {
         RunSubject {
             task: Some(self.task.name.clone()),
-            bundle: summary(self.loaded),
+            bundle: self.loaded.summary(),
             denials: self.denials.clone(),
             is_wasm: self.is_wasm(),
             judged: self.judgment.as_ref().map(Judgment::mark),

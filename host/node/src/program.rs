@@ -16,7 +16,7 @@ use crate::compile::Compiled;
 use crate::draft::{Moment, ResultValue, Subject};
 use crate::judgment::{Judgment, Ruled, Subjected};
 use crate::machine::Machine;
-use crate::plan::{RULE_ALLOW, granted, of_caller, possible, without};
+use crate::plan::{Parted, RULE_ALLOW, granted, of_caller, part, without};
 use crate::running::Finished;
 use crate::work::{ProgramInput, Work};
 
@@ -119,15 +119,20 @@ pub fn plan_program<'r>(
         of_caller(capability)
     });
     // None of them is optional, so that nothing is only done without.
-    let (asks, _, impossible) = possible(asks, machine)?;
+    let Parted {
+        all,
+        asks,
+        impossible,
+        ..
+    } = part(asks, machine)?;
     let judgment = request.ruled.as_ref().map(|ruled| {
         let run = Subjected {
             task: host_policy::Subject::Adhoc(request.digest),
-            bundle: summary(request),
+            bundle: bundle_of_program(request.digest),
             input: Map::new(),
             noop: false,
         };
-        ruled.judge(run, &asks, &limits, machine)
+        ruled.judge(run, &all, &limits, machine)
     });
     let decision = match &judgment {
         Some(judgment) => judgment.decided.decision.clone(),
@@ -143,9 +148,10 @@ pub fn plan_program<'r>(
 }
 
 /// A program as records name it, for it has no bundle.
-fn summary(request: &ProgramRequest) -> BundleSummary {
+#[must_use]
+pub fn bundle_of_program(digest: Digest) -> BundleSummary {
     BundleSummary {
-        id: request.digest,
+        id: digest,
         module: None,
         version: String::new(),
         signers: Vec::new(),
@@ -164,7 +170,7 @@ impl ProgramPlan<'_> {
     pub(crate) fn subject(&self) -> Subject {
         Subject {
             task: None,
-            bundle: summary(self.request),
+            bundle: bundle_of_program(self.request.digest),
             denials: Vec::new(),
             is_wasm: true,
             judged: self.judgment.as_ref().map(Judgment::mark),
@@ -180,7 +186,8 @@ impl ProgramPlan<'_> {
         store: &Store,
         moment: &Moment,
     ) -> Result<Record<ResultValue>, JournalError> {
-        record_refusal(self.subject(), &self.decision, store, moment)
+        let input = self.input_digest();
+        record_refusal(self.subject(), &input, &self.decision, store, moment)
     }
 
     /// Records that the program could not be started by anyone, for a `reason` that it is to blame for.
@@ -194,7 +201,8 @@ impl ProgramPlan<'_> {
         reason: &str,
         hint: Option<&str>,
     ) -> Result<Finished, JournalError> {
-        record_unstarted(self.subject(), store, moment, reason, hint)
+        let input = self.input_digest();
+        record_unstarted(self.subject(), &input, store, moment, reason, hint)
     }
 
     /// What is started: the program that was compiled, which reads its standard input from `stdin`.
@@ -206,7 +214,19 @@ impl ProgramPlan<'_> {
             name: dir.name.clone(),
             writable: dir.writable,
         });
-        // Values of variables are often secrets, and no digest is to be tried against guesses of them.
+        let given = ProgramInput {
+            arguments: request.arguments.clone(),
+            environment: request.environment.clone(),
+            preopens: preopens.collect(),
+            stdin,
+        };
+        Work::of_program(self.subject(), self.input_digest(), compiled, given)
+    }
+
+    /// The digest of what it is given. Values of variables are often secrets, and no digest is to be tried against guesses
+    /// of them.
+    fn input_digest(&self) -> Digest {
+        let request = self.request;
         let names = request.environment.iter().map(|(name, _)| name);
         let dirs = request.dirs.iter().map(|dir| &dir.name);
         let lists: [Vec<&String>; 3] = [
@@ -222,13 +242,6 @@ impl ProgramPlan<'_> {
                 hasher.update(text);
             }
         }
-        let given = ProgramInput {
-            arguments: request.arguments.clone(),
-            environment: request.environment.clone(),
-            preopens: preopens.collect(),
-            stdin,
-        };
-        let input_digest = Digest::from_bytes(hasher.finalize().into());
-        Work::of_program(self.subject(), input_digest, compiled, given)
+        Digest::from_bytes(hasher.finalize().into())
     }
 }

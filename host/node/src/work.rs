@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use host_core::{Capability, Digest, Grant, RunId, TaskName};
+use host_core::{Capability, Denial, Digest, Grant, RunId, TaskName};
 use host_jail::{Inlets, InstalledFile, JailRecipe, Learn, Opening, Program, Who};
 use host_store::Store;
 use host_wasm::{Order, Preopen, ProgramKind, RunOrder, WORKER_BYTES};
@@ -241,7 +241,8 @@ impl Work {
                 .get(name.as_str())
                 .map(|value| (name.to_string(), value.clone()))
         });
-        let dropped = dropped(grant).map(|names| (NOT_GRANTED_VARIABLE.to_owned(), names));
+        let dropped = dropped(grant, &self.subject.denials);
+        let dropped = dropped.map(|names| (NOT_GRANTED_VARIABLE.to_owned(), names));
         let input = self.input.iter().cloned();
         let merged: BTreeMap<String, String> =
             fixed.chain(granted).chain(dropped).chain(input).collect();
@@ -266,12 +267,11 @@ fn led_to(path: &Path) -> PathBuf {
 }
 
 /// The optional asks that the run goes without, one a line.
-fn dropped(grant: &Grant) -> Option<String> {
-    let names: Vec<String> = grant
-        .dropped()
-        .iter()
-        .map(|ask| ask.capability.to_string())
-        .collect();
+fn dropped(grant: &Grant, impossible: &[Denial]) -> Option<String> {
+    let dropped = grant.dropped().iter();
+    let dropped = dropped.map(|ask| ask.capability.to_string());
+    let impossible = impossible.iter().map(|denial| denial.capability.clone());
+    let names: Vec<String> = dropped.chain(impossible).collect();
     (!names.is_empty()).then(|| names.join("\n"))
 }
 

@@ -2,6 +2,8 @@
 
 use host_core::Capability;
 
+use crate::target;
+
 /// One kind of question.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Action {
@@ -78,6 +80,20 @@ impl Action {
     /// Whether it is about what a run opens, and not about the run itself.
     pub(crate) const fn opens(self) -> bool {
         self.group().is_some()
+    }
+
+    /// The kind of resource that it is about.
+    pub(crate) const fn about(self) -> &'static str {
+        match self {
+            Self::FsRead | Self::FsWrite | Self::UnixConnect => target::PATH,
+            Self::NetConnect => target::ENDPOINT,
+            Self::HttpRequest => target::URL,
+            Self::Exec | Self::ExecRoot | Self::ExecRaw => target::PROGRAM,
+            Self::Env => target::ENV_VAR,
+            Self::Secret => target::SECRET,
+            Self::RunAs => target::USER,
+            Self::Run | Self::RunAdhoc | Self::AppearRoot | Self::HostFull => target::TASK,
+        }
     }
 
     /// What a name in a rule means: an action, or those of a group.

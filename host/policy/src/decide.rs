@@ -13,8 +13,14 @@ use host_core::{
     Refusal,
 };
 
+mod full;
+mod inside;
+
+use inside::Inside;
+pub(crate) use inside::is_always_shown;
+
 use crate::action::{Action, forbidding, permitting};
-use crate::index::{Bucket, Key, Keys, lies_behind};
+use crate::index::{Bucket, Key, Keys};
 use crate::query::{Request, Subject};
 use crate::set::PolicySet;
 use crate::target::Target;
@@ -432,22 +438,6 @@ impl<'s> Court<'s> {
         }
     }
 
-    /// The names in forbids that an ask meets, but for those that cover it.
-    fn met(&self, action: Action, target: &Target, covering: &[Key]) -> Vec<(Target, Key)> {
-        if self.whole.is_none() {
-            return self.set.index.met(action, target, covering);
-        }
-        let forbids = self
-            .set
-            .rules()
-            .iter()
-            .filter(|rule| rule.forbids() && rule.scope.actions.contains(&action));
-        let named = forbids.filter_map(|rule| rule.scope.resource.as_ref());
-        let met = named.filter(|name| name.meets(target) || lies_behind(name, target));
-        let met = met.filter_map(|name| Some((name.clone(), self.set.index.key(name)?)));
-        met.filter(|(_, key)| !covering.contains(key)).collect()
-    }
-
     /// What a question of another kind than the ask's own is about.
     fn implied(&self, target: &Target, action: Action) -> Result<Option<Target>, WorldError> {
         match (target, action) {
@@ -459,142 +449,6 @@ impl<'s> Court<'s> {
             }
             _ => Ok(None),
         }
-    }
-
-    /// Asks the forbids of an action for every name in their scopes that the ask meets.
-    fn inside(
-        &self,
-        at: usize,
-        ask: &Ask,
-        action: Action,
-        context: &Context,
-    ) -> Result<Inside, WorldError> {
-        let Some((own, own_covering)) = self.targets.get(at) else {
-            return Err(WorldError::of(&"an ask has no target"));
-        };
-        if matches!(ask.capability, Capability::UnixConnect(_)) {
-            // A socket has nothing inside.
-            return Ok(Inside::Fine(Vec::new()));
-        }
-        let implied = self.implied(own, action)?;
-        let (target, covering) = match &implied {
-            Some(target) => (target, self.set.index.covering(target)),
-            None => (own, own_covering.clone()),
-        };
-        let met = self.met(action, target, &covering);
-        let asked_for = self.inner_questions.get().saturating_add(met.len());
-        self.inner_questions.set(asked_for);
-        if asked_for > INNER_QUESTIONS_MAX {
-            return Ok(Inside::Verdict(Verdict::Failed {
-                rule: None,
-                message: format!(
-                    "rules forbid more than {INNER_QUESTIONS_MAX} things inside what is asked for: ask for less"
-                ),
-            }));
-        }
-        let mut except = Vec::new();
-        for (name, key) in met {
-            let said = self.forbidden_there(action, key, target, context)?;
-            if let Some(verdict) = said.failed() {
-                return Ok(Inside::Verdict(verdict));
-            }
-            if said.forbids.is_empty() {
-                continue;
-            }
-            match exception(&ask.capability, target, &name, &said.forbids) {
-                Some(exception) => except.push(exception),
-                None => {
-                    return Ok(Inside::Verdict(Verdict::Forbidden {
-                        rules: said.forbids,
-                        inside: (!name.swallows(target)).then(|| name.id()),
-                    }));
-                }
-            }
-        }
-        Ok(Inside::Fine(except))
-    }
-
-    /// What the forbids that name `key` say, if what is asked for were that.
-    fn forbidden_there(
-        &self,
-        action: Action,
-        key: Key,
-        asked: &Target,
-        context: &Context,
-    ) -> Result<Said, WorldError> {
-        let Some(uid) = self.set.index.uid(key) else {
-            return Err(WorldError::of(&"a name in a forbid has no entity"));
-        };
-        let buckets = match &self.whole {
-            Some(whole) => vec![whole],
-            None => self.set.index.buckets_of(action, &self.keys, key).collect(),
-        };
-        let forbids: Vec<&Bucket> = buckets
-            .into_iter()
-            .filter(|bucket| bucket.forbids_count > 0)
-            .collect();
-        if forbids.is_empty() {
-            return Ok(Said::default());
-        }
-        let entities = self
-            .world
-            .with_parents(uid.clone(), asked, std::iter::empty())?;
-        self.hear(
-            action,
-            uid.clone(),
-            context,
-            forbids.into_iter().map(|bucket| &bucket.forbids),
-            &entities,
-        )
-    }
-
-    /// The first forbid of any capability that could bite: without a jail a run reaches everything.
-    fn anything_forbidden(&self, context: &Context) -> Result<Option<Verdict>, WorldError> {
-        for action in Action::ALL.into_iter().filter(|action| action.opens()) {
-            for bucket in self.set.index.buckets_of_action(action, &self.keys) {
-                for policy in bucket.forbids.policies() {
-                    let id = policy.id().to_string();
-                    let Some(rule) = self.set.rule(&id) else {
-                        continue;
-                    };
-                    if !rule.mentions_resource && !self.bites_anywhere(action, rule, context)? {
-                        continue;
-                    }
-                    return Ok(Some(Verdict::Forbidden {
-                        rules: vec![id],
-                        inside: Some(rule.scope.resource.as_ref().map_or_else(
-                            || action.as_str().to_owned(),
-                            |target| format!("{}:{}", action.as_str(), target.id()),
-                        )),
-                    }));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whether a forbid that does not look at its resource forbids something to this run.
-    fn bites_anywhere(
-        &self,
-        action: Action,
-        rule: &crate::set::Rule,
-        context: &Context,
-    ) -> Result<bool, WorldError> {
-        let uid = match &rule.scope.resource {
-            Some(target) => entity_uid(target.kind(), &target.id())?,
-            None => entity_uid(anything(action), ANYTHING)?,
-        };
-        let mut alone = cedar_policy::PolicySet::new();
-        let added = alone.add(rule.policy.clone());
-        let said = self.hear(
-            action,
-            uid,
-            context,
-            std::iter::once(&alone),
-            self.world.entities(),
-        )?;
-        // What cannot be evaluated counts as if it bit.
-        Ok(added.is_err() || said.error.is_some() || !said.forbids.is_empty())
     }
 
     /// Whether rules that only permit do so; nothing where one cannot be evaluated.
@@ -657,12 +511,6 @@ impl<'s> Court<'s> {
     }
 }
 
-enum Inside {
-    /// Nothing inside refuses the ask, but these are left out of it.
-    Fine(Vec<Exception>),
-    Verdict(Verdict),
-}
-
 impl Said {
     fn failed(&self) -> Option<Verdict> {
         let (rule, message) = self.error.clone()?;
@@ -698,42 +546,6 @@ fn failed_verdict(error: WorldError) -> Verdict {
     }
 }
 
-/// What can be left out of an ask that is granted: a tree to read is shown without what is forbidden in it, and a name is
-/// not followed to addresses that are forbidden. Everything else is refused whole.
-fn exception(
-    capability: &Capability,
-    asked: &Target,
-    name: &Target,
-    rules: &[String],
-) -> Option<Exception> {
-    let left_out = match (capability, asked, name) {
-        (Capability::FsRead(_), _, Target::Path(path)) if !is_always_shown(path) => {
-            Capability::FsRead(path.clone())
-        }
-        (
-            Capability::NetConnect(_) | Capability::HttpRequest(_),
-            Target::Endpoint(endpoint),
-            Target::Endpoint(behind),
-        ) if lies_behind(name, asked) => {
-            let at = Endpoint::new(behind.host.clone(), endpoint.port?, None).ok()?;
-            Capability::NetConnect(at)
-        }
-        _ => return None,
-    };
-    Some(Exception {
-        capability: left_out,
-        rule: rules.join(RULES_APART),
-    })
-}
-
-/// Whether native tasks see a path of every machine without asking, so that nothing can be left out there.
-pub(crate) fn is_always_shown(path: &host_core::CanonicalPath) -> bool {
-    let path = std::path::Path::new(path.as_str());
-    host_core::SYSTEM_PATHS
-        .iter()
-        .any(|shown| path.starts_with(shown))
-}
-
 /// The questions that a request is.
 fn actions_of(request: &Request, asks: &Asks) -> BTreeSet<Action> {
     if asks
@@ -752,25 +564,6 @@ pub(crate) fn run_action(request: &Request) -> Action {
         Subject::Adhoc(_) => Action::RunAdhoc,
     }
 }
-
-/// A type of resource that an action is about.
-pub(crate) fn anything(action: Action) -> &'static str {
-    match action {
-        Action::FsRead | Action::FsWrite | Action::UnixConnect => crate::target::PATH,
-        Action::NetConnect => crate::target::ENDPOINT,
-        Action::HttpRequest => crate::target::URL,
-        Action::Exec | Action::ExecRoot | Action::ExecRaw => crate::target::PROGRAM,
-        Action::Env => crate::target::ENV_VAR,
-        Action::Secret => crate::target::SECRET,
-        Action::RunAs => crate::target::USER,
-        Action::Run | Action::RunAdhoc | Action::AppearRoot | Action::HostFull => {
-            crate::target::TASK
-        }
-    }
-}
-
-/// The id of a resource that stands for any.
-const ANYTHING: &str = "anything";
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use cedar_policy::{EntityId, EntityTypeName, EntityUid, PolicySetError};
 use host_core::{ArgumentPattern, HostPattern, Network};
 
 use crate::action::Action;
-use crate::scope::{CALLER, GROUP, Principal};
+use crate::scope::{self, CALLER, GROUP, Principal};
 use crate::set::Rule;
 use crate::target::{self, EndpointTarget, Target, program_text};
 use crate::world::{ACTION, FACTS, INPUT, LISTS, NUMBERS};
@@ -87,6 +87,12 @@ impl Index {
             None => OPEN,
             Some(target) => self.names.resource(target),
         };
+        // Also what only a condition names: it is looked for among what covers a resource.
+        for literal in rule.policy.entity_literals() {
+            if let Ok(target) = scope::resource(&literal) {
+                self.names.resource(&target);
+            }
+        }
         for action in &scope.actions {
             let bucket = self
                 .buckets

@@ -8,13 +8,16 @@ use std::collections::BTreeSet;
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Effect, Policy};
 
-use crate::scope::{self, Scope};
+use crate::groups::Groups;
+use crate::scope::{self, Principal, Scope};
 use crate::target;
 
 /// Attributes of a resource that are the same for everything inside an ask: a forbid may ask for them.
-const UNIFORM: [&str; 10] = [
-    "argc", "exact", "method", "module", "name", "port", "program", "range", "scheme", "user",
+const UNIFORM: [&str; 8] = [
+    "argc", "method", "module", "name", "port", "program", "scheme", "user",
 ];
+/// One that may only be asked for where a forbid spares what has it: what is exact lies inside of what is not.
+const EXACT: &str = "exact";
 
 /// What a rule's conditions speak of.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub(crate) struct Findings {
     pub(crate) numbers: BTreeSet<String>,
     /// Whether a tag is asked for whose name is not written there.
     pub(crate) any_tag: bool,
+    /// Whether the number of such a tag is asked for.
+    any_number: bool,
 }
 
 impl Findings {
@@ -111,19 +116,24 @@ impl Findings {
             match right {
                 Expr::Literal(Literal::String(name)) => {
                     self.tags.insert(name.to_string());
-                    if matches!(left, Expr::GetAttr { attr, .. } if attr == "numbers") {
+                    if may_be_numbers(left) {
                         self.numbers.insert(name.to_string());
                     }
                 }
-                _ => self.any_tag = true,
+                _ => {
+                    self.any_tag = true;
+                    self.any_number |= may_be_numbers(left);
+                }
             }
         }
         let is_contains = matches!(
             op,
             BinaryOp::Contains | BinaryOp::ContainsAll | BinaryOp::ContainsAny
         );
-        if is_contains && is_predicates(left) {
-            texts(right, &mut self.predicates);
+        for (one, other) in [(left, right), (right, left)] {
+            if is_contains && is_predicates(one) {
+                texts(other, &mut self.predicates);
+            }
         }
         let excludes = negated != (op == BinaryOp::NotEq);
         self.walk(left, excludes);
@@ -132,7 +142,8 @@ impl Findings {
 
     fn attribute(&mut self, name: &str, negated: bool) {
         self.mentions_resource = true;
-        if !UNIFORM.contains(&name) {
+        let is_uniform = UNIFORM.contains(&name) || name == EXACT && negated;
+        if !is_uniform {
             self.hidden_targets.insert(format!("resource.{name}"));
             if negated {
                 self.exclusions.insert(format!("resource.{name}"));
@@ -146,8 +157,18 @@ impl Findings {
         policy: &Policy,
         scope: &Scope,
         known: &BTreeSet<String>,
+        groups: &Groups,
     ) -> Vec<(String, String)> {
         let mut errors = Vec::new();
+        if self.any_number {
+            errors.push((
+                "this asks for a number whose name it does not say".to_owned(),
+                "write the name of the parameter or fact as a text".to_owned(),
+            ));
+        }
+        if policy.effect() == Effect::Forbid {
+            errors.extend(groups_missing(policy, groups));
+        }
         let opens = scope.actions.iter().any(|action| action.opens());
         if policy.effect() == Effect::Forbid && opens && !self.hidden_targets.is_empty() {
             let hidden: Vec<&str> = self.hidden_targets.iter().map(String::as_str).collect();
@@ -177,6 +198,23 @@ impl Findings {
     }
 }
 
+/// Groups that a forbid names and nobody has written down: it would forbid nothing to their members.
+fn groups_missing(policy: &Policy, groups: &Groups) -> Vec<(String, String)> {
+    let named = policy.entity_literals().into_iter();
+    let named = named.filter_map(|uid| match scope::principal(&uid) {
+        Ok(Principal::Group(name)) => Some(name),
+        _ => None,
+    });
+    let named: BTreeSet<String> = named.filter(|name| !groups.has(name)).collect();
+    let missing = named.into_iter().map(|name| {
+        (
+            format!("there is no group `{name}`, so this forbids nothing to anybody in it"),
+            format!("write `{name} = []` in groups.toml if nobody is meant to be in it"),
+        )
+    });
+    missing.collect()
+}
+
 /// Whether a name in a rule is one that could ever be met.
 fn check_literal(uid: &cedar_policy::EntityUid) -> Result<(), String> {
     let kind = uid.type_name().to_string();
@@ -198,6 +236,19 @@ fn check_literal(uid: &cedar_policy::EntityUid) -> Result<(), String> {
 
 fn is_resource(expression: &Expr) -> bool {
     matches!(expression, Expr::Var(Var::Resource))
+}
+
+/// Whether the tags of an expression may be the numbers of an input or of facts.
+fn may_be_numbers(expression: &Expr) -> bool {
+    match expression {
+        Expr::GetAttr { attr, .. } => attr == "numbers",
+        Expr::IfThenElse {
+            then_expr,
+            else_expr,
+            ..
+        } => may_be_numbers(then_expr) || may_be_numbers(else_expr),
+        _ => false,
+    }
 }
 
 fn is_predicates(expression: &Expr) -> bool {

@@ -6,8 +6,6 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Var};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 use crate::action::Action;
-use crate::decide::anything;
-use crate::groups::Groups;
 use crate::target::{self, Target};
 
 /// The types of principals.
@@ -103,7 +101,7 @@ impl Scope {
         }
         let kind = resource.kind();
         let fits = |action: &&Action| {
-            let own = anything(**action);
+            let own = action.about();
             own == kind || own == target::TASK && kind == target::MODULE
         };
         let action = self.named.iter().find(|action| !fits(action))?;
@@ -111,21 +109,10 @@ impl Scope {
             format!(
                 "`{}` is about a {}, never about a {kind}, so this never matches for it",
                 action.as_str(),
-                anything(*action)
+                action.about()
             ),
             "write a rule of its own for each kind of resource".to_owned(),
         ))
-    }
-
-    /// What is wrong where a group is named that is not there.
-    pub(crate) fn group_missing(&self, groups: &Groups) -> Option<(String, String)> {
-        match &self.principal {
-            Some(Principal::Group(name)) if !groups.has(name) => Some((
-                format!("there is no group `{name}`, so this forbids nothing to anybody"),
-                format!("write `{name} = []` in groups.toml if nobody is meant to be in it"),
-            )),
-            _ => None,
-        }
     }
 }
 

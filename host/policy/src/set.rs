@@ -81,6 +81,11 @@ impl Rule {
         self.span.clone()
     }
 
+    /// Where it stands among the others: its file, and where it begins there.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.file, self.span.start)
+    }
+
     /// The first line of it, which stands for the whole.
     pub(crate) fn head(&self, text: &str) -> Range<usize> {
         head_span(text, &self.span)
@@ -443,11 +448,8 @@ fn rules(
         tags.any |= findings.any_tag;
         tags.names.append(&mut findings.tags);
         tags.numbers.append(&mut findings.numbers);
-        let mut errors = findings.errors(&draft.policy, &scope, &known);
+        let mut errors = findings.errors(&draft.policy, &scope, &known, groups);
         errors.extend(scope.misfits());
-        if draft.policy.effect() == Effect::Forbid {
-            errors.extend(scope.group_missing(groups));
-        }
         for (message, help) in errors {
             problems.push(at(message).help(help));
         }
@@ -522,9 +524,8 @@ fn validate(
         problems.push(Problem::of_set("the schema of this version cannot be read"));
         return;
     };
-    let set = match cedar_policy::PolicySet::from_policies(
-        rules.iter().map(|rule| rule.policy.clone()),
-    ) {
+    let policies = rules.iter().map(|rule| rule.policy.clone());
+    let set = match cedar_policy::PolicySet::from_policies(policies) {
         Ok(set) => set,
         Err(error) => {
             // That an id stands twice has been said already.
@@ -536,53 +537,51 @@ fn validate(
     };
     let by_id: BTreeMap<&str, &Rule> = rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    let place = |id: &PolicyId, error: &dyn miette::Diagnostic| {
-        let id: &str = id.as_ref();
-        let message = error
-            .to_string()
-            .replace(&format!("for policy `{id}`, "), "");
-        let help = error.help().map(|help| help.to_string());
-        let problem = match by_id
-            .get(id)
-            .and_then(|rule| Some((rule, files.get(rule.file)?)))
-        {
-            Some((rule, file)) => {
-                Problem::at(&file.name, &file.text, span_of(error, &rule.span), message)
-            }
-            None => Problem::of_set(message),
-        };
-        match help {
-            Some(help) => problem.help(help),
-            None => problem,
+    for warning in result.validation_warnings() {
+        let rule = by_id
+            .get(AsRef::<str>::as_ref(warning.policy_id()))
+            .copied();
+        let found = found_by_cedar(files, rule, warning.policy_id(), warning);
+        let is_impossible = matches!(
+            warning,
+            cedar_policy::ValidationWarning::ImpossiblePolicy(_)
+        );
+        if is_impossible && rule.is_some_and(Rule::forbids) {
+            problems.push(found.help("a forbid that never matches forbids nothing"));
+        } else {
+            warnings.push(found);
         }
-    };
-    let (impossible, doubtful): (Vec<_>, Vec<_>) =
-        result.validation_warnings().partition(|warning| {
-            let forbids = by_id
-                .get(AsRef::<str>::as_ref(warning.policy_id()))
-                .is_some_and(|rule| rule.forbids());
-            forbids
-                && matches!(
-                    warning,
-                    cedar_policy::ValidationWarning::ImpossiblePolicy(_)
-                )
-        });
-    problems.extend(impossible.into_iter().map(|warning| {
-        place(warning.policy_id(), warning).help("a forbid that never matches forbids nothing")
-    }));
-    problems.extend(
-        result
-            .validation_errors()
-            .map(|error| place(error.policy_id(), error)),
-    );
-    warnings.extend(
-        doubtful
-            .into_iter()
-            .map(|warning| place(warning.policy_id(), warning)),
-    );
+    }
+    for error in result.validation_errors() {
+        let rule = by_id.get(AsRef::<str>::as_ref(error.policy_id())).copied();
+        problems.push(found_by_cedar(files, rule, error.policy_id(), error));
+    }
     let order = |a: &Problem, b: &Problem| (&a.file, a.line).cmp(&(&b.file, b.line));
     problems.sort_by(order);
     warnings.sort_by(order);
+}
+
+/// What the validator says of a rule, where it says it.
+fn found_by_cedar(
+    files: &[SourceFile],
+    rule: Option<&Rule>,
+    id: &PolicyId,
+    error: &dyn miette::Diagnostic,
+) -> Problem {
+    let message = error
+        .to_string()
+        .replace(&format!("for policy `{id}`, "), "");
+    let place = rule.and_then(|rule| Some((rule, files.get(rule.file)?)));
+    let problem = match place {
+        Some((rule, file)) => {
+            Problem::at(&file.name, &file.text, span_of(error, &rule.span), message)
+        }
+        None => Problem::of_set(message),
+    };
+    match error.help() {
+        Some(help) => problem.help(help.to_string()),
+        None => problem,
+    }
 }
 
 fn digest(files: &[SourceFile]) -> Digest {

@@ -103,6 +103,11 @@ impl Tags {
         if *seen > TAGS_MAX || depth > DEPTH_MAX {
             return Err(TagsError::TooMany);
         }
+        // A rule that asks for a number must not be passed over where something else was given in its place.
+        let is_number = value.is_null() || integer(value).is_some();
+        if wanted.numbers.contains(name) && !is_number {
+            return Err(TagsError::NoInteger(name.to_owned()));
+        }
         match value {
             Value::Null => {}
             Value::Object(fields) => self.add(name, fields, wanted, seen, depth + 1)?,
@@ -122,10 +127,8 @@ impl Tags {
                 if wanted.has(name)
                     && let Some(text) = text(scalar)
                 {
-                    if let Some(number) = integer(scalar, &text) {
+                    if let Some(number) = integer(scalar) {
                         self.numbers.insert(name.to_owned(), number);
-                    } else if scalar.is_number() && wanted.numbers.contains(name) {
-                        return Err(TagsError::NoInteger(name.to_owned()));
                     }
                     self.texts.insert(name.to_owned(), text);
                 }
@@ -135,16 +138,21 @@ impl Tags {
     }
 }
 
-/// An integer; one that Cedar's numbers cannot hold is the largest or the smallest of them.
-fn integer(value: &Value, text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_integer = value.is_number() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let bound = if text.starts_with('-') {
-        i64::MIN
-    } else {
-        i64::MAX
+/// An integer, as a number or as a text in its one spelling; one that Cedar's numbers cannot hold is the largest or the
+/// smallest of them.
+fn integer(value: &Value) -> Option<i64> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return None,
     };
-    is_integer.then(|| value.as_i64().unwrap_or(bound))
+    let (digits, bound) = match text.strip_prefix('-') {
+        Some(digits) => (digits, i64::MIN),
+        None => (text.as_str(), i64::MAX),
+    };
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let has_one_spelling = digits == "0" && bound > 0 || !digits.starts_with('0');
+    (is_integer && has_one_spelling).then(|| text.parse().unwrap_or(bound))
 }
 
 fn escaped(key: &str) -> String {
@@ -215,6 +223,45 @@ mod tests {
             Tags::of(values.as_object().unwrap(), &wanted),
             Err(TagsError::NoInteger("a".to_owned()))
         );
+    }
+
+    #[test]
+    fn where_a_number_is_asked_for_a_text_is_its_number_or_refused() {
+        let wanted = Wanted {
+            names: ["count".to_owned()].into(),
+            numbers: ["count".to_owned()].into(),
+            any: false,
+        };
+        let number = |value: Value| {
+            let values = json!({"count": value, "other": "x"});
+            let tags = Tags::of(values.as_object().unwrap(), &wanted)?;
+            Ok(tags.numbers.get("count").copied())
+        };
+        assert_eq!(number(json!("50")), Ok(Some(50)));
+        assert_eq!(number(json!("-7")), Ok(Some(-7)));
+        assert_eq!(number(json!("0")), Ok(Some(0)));
+        assert_eq!(
+            number(json!("99999999999999999999")),
+            Ok(Some(i64::MAX)),
+            "beyond what a number can be"
+        );
+        assert_eq!(number(Value::Null), Ok(None));
+        for other in [
+            json!("050"),
+            json!("5e1"),
+            json!("-0"),
+            json!("+5"),
+            json!(" 5"),
+            json!(""),
+            json!("-"),
+            json!(50.5),
+            json!([50]),
+            json!({"a": 50}),
+            json!(true),
+        ] {
+            let refused = Err(TagsError::NoInteger("count".to_owned()));
+            assert_eq!(number(other.clone()), refused, "{other}");
+        }
     }
 
     #[test]

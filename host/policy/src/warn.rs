@@ -10,79 +10,101 @@ use crate::target::Target;
 pub(crate) fn warnings(set: &PolicySet) -> Vec<Problem> {
     let mut found = Vec::new();
     for rule in set.rules() {
-        let mut warn = |message: String, help: &str| {
-            found.push(about(set, rule, message).help(help));
-        };
-        if let Some(Principal::Group(name)) = &rule.scope.principal
-            && !set.groups().has(name)
-        {
-            warn(
-                format!("group `{name}` has no members: it is not in groups.toml"),
-                "add it there, or the rule never matches",
-            );
-        }
+        let mut doubts = Doubts::new();
+        of_group(set, rule, &mut doubts);
         if rule.forbids() {
-            if let Some(Target::Path(path)) = &rule.scope.resource
-                && crate::decide::is_always_shown(path)
-                && rule.scope.actions.contains(&Action::FsRead)
-            {
-                warn(
-                    format!(
-                        "native tasks see `{path}` without asking, so this only refuses what asks for it"
-                    ),
-                    "what must not be seen does not lie in /usr, /bin, /sbin or /lib*",
-                );
-            }
-            if let Some(target) = rule.scope.resource.as_ref().filter(|_| rule.scope.is_exact)
-                && has_inside(target)
-            {
-                warn(
-                    "this forbids the resource itself and nothing that lies in it".to_owned(),
-                    "write `in` instead of `==`",
-                );
-            }
-            continue;
+            of_forbid(rule, &mut doubts);
+        } else {
+            of_commands_as_root(rule, &mut doubts);
+            of_permit(rule, &mut doubts);
         }
-        if let Some(Target::Program(command)) = &rule.scope.resource {
-            let is_root = command.user().is_some_and(|user| user.as_str() == "root");
-            let as_root = rule.scope.actions.contains(&Action::ExecRoot);
-            if is_root && !as_root {
-                warn(
-                    "this never matches: a command as root is the action `exec.root`".to_owned(),
-                    "write `action == Action::\"exec.root\"`",
-                );
-            } else if !is_root && rule.scope.actions == [Action::ExecRoot] {
-                warn(
-                    "this never matches: a command as root has its user before it".to_owned(),
-                    "write `Program::\"root@/...\"`",
-                );
-            }
-        }
-        if rule.is_open() {
-            warn(
-                "this permits everything to everybody, what is dangerous too".to_owned(),
-                "name a principal, an action or a resource",
-            );
-        } else if is_open_danger(rule) {
-            warn(
-                "this permits dangerous things without naming them".to_owned(),
-                "name the program, the user or the task as the resource",
-            );
-        }
-        let opens = rule.scope.actions.iter().any(|action| action.opens());
-        if opens && !rule.exclusions.is_empty() {
-            let excluded: Vec<&str> = rule.exclusions.iter().map(String::as_str).collect();
-            warn(
-                format!(
-                    "a permit that only excludes by {} still permits a broader ask, which has the excluded inside",
-                    excluded.join(", ")
-                ),
-                "write a `forbid` with the excluded in its scope",
-            );
-        }
+        found.extend(
+            doubts
+                .into_iter()
+                .map(|(message, help)| about(set, rule, message).help(help)),
+        );
     }
     found.extend(writable_programs(set));
     found
+}
+
+/// What looks wrong in one rule, and what would be better.
+type Doubts = Vec<(String, &'static str)>;
+
+fn of_group(set: &PolicySet, rule: &Rule, doubts: &mut Doubts) {
+    if let Some(Principal::Group(name)) = &rule.scope.principal
+        && !set.groups().has(name)
+    {
+        doubts.push((
+            format!("group `{name}` has no members: it is not in groups.toml"),
+            "add it there, or the rule never matches",
+        ));
+    }
+}
+
+fn of_forbid(rule: &Rule, doubts: &mut Doubts) {
+    let resource = rule.scope.resource.as_ref();
+    if let Some(Target::Path(path)) = resource
+        && crate::decide::is_always_shown(path)
+        && rule.scope.actions.contains(&Action::FsRead)
+    {
+        doubts.push((
+            format!(
+                "native tasks see `{path}` without asking, so this only refuses what asks for it"
+            ),
+            "what must not be seen does not lie in /usr, /bin, /sbin or /lib*",
+        ));
+    }
+    if rule.scope.is_exact && resource.is_some_and(has_inside) {
+        doubts.push((
+            "this forbids the resource itself and nothing that lies in it".to_owned(),
+            "write `in` instead of `==`",
+        ));
+    }
+}
+
+fn of_commands_as_root(rule: &Rule, doubts: &mut Doubts) {
+    let Some(Target::Program(command)) = &rule.scope.resource else {
+        return;
+    };
+    let is_root = command.user().is_some_and(|user| user.as_str() == "root");
+    let as_root = rule.scope.actions.contains(&Action::ExecRoot);
+    if is_root && !as_root {
+        doubts.push((
+            "this never matches: a command as root is the action `exec.root`".to_owned(),
+            "write `action == Action::\"exec.root\"`",
+        ));
+    } else if !is_root && rule.scope.actions == [Action::ExecRoot] {
+        doubts.push((
+            "this never matches: a command as root has its user before it".to_owned(),
+            "write `Program::\"root@/...\"`",
+        ));
+    }
+}
+
+fn of_permit(rule: &Rule, doubts: &mut Doubts) {
+    if rule.is_open() {
+        doubts.push((
+            "this permits everything to everybody, what is dangerous too".to_owned(),
+            "name a principal, an action or a resource",
+        ));
+    } else if is_open_danger(rule) {
+        doubts.push((
+            "this permits dangerous things without naming them".to_owned(),
+            "name the program, the user or the task as the resource",
+        ));
+    }
+    let opens = rule.scope.actions.iter().any(|action| action.opens());
+    if opens && !rule.exclusions.is_empty() {
+        let excluded: Vec<&str> = rule.exclusions.iter().map(String::as_str).collect();
+        doubts.push((
+            format!(
+                "a permit that only excludes by {} still permits a broader ask, which has the excluded inside",
+                excluded.join(", ")
+            ),
+            "write a `forbid` with the excluded in its scope",
+        ));
+    }
 }
 
 /// Whether other resources lie in one like this.

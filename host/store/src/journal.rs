@@ -36,6 +36,7 @@ mod torn;
 mod restart;
 mod verify;
 
+mod aside;
 mod lines;
 mod read;
 

@@ -10,6 +10,7 @@ mod bwrap;
 mod wasmtime;
 
 mod native;
+mod policy;
 mod wasi;
 
 mod large;
@@ -69,6 +70,8 @@ pub(crate) struct BenchArguments {
 enum Part {
     /// Starting a shell task
     Shell,
+    /// Starting a shell task by the rules of a set
+    Policy,
     /// Verifying a bundle
     Verify,
     /// Starting a WASI program
@@ -153,8 +156,11 @@ fn prepare(
 ) -> Result<Arena<'static>> {
     let mut arena = Arena::prepare(host, &workspace.fresh("bench")?)?;
     println!("making the bundles");
-    if arguments.wants(Part::Shell) {
+    if arguments.wants_any(&[Part::Shell, Part::Policy]) {
         native::prepare_starting(&mut arena)?;
+    }
+    if arguments.wants(Part::Policy) {
+        policy::prepare(&mut arena)?;
     }
     if arguments.wants(Part::Verify) {
         native::prepare_verifying(&mut arena)?;
@@ -182,6 +188,9 @@ fn measure(
     let mut contests = Vec::new();
     if arguments.wants(Part::Shell) {
         contests.push(native::starting(arena));
+    }
+    if arguments.wants(Part::Policy) {
+        contests.push(policy::starting(arena));
     }
     if arguments.wants(Part::Verify) {
         contests.push(native::verifying(arena));

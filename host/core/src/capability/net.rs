@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
+use crate::serde_text::serde_as_text;
+
 use super::address::{AddressClass, Network, NetworkError, classify, refuse_wrapped, unwrapped};
 use super::host::{HostName, HostNameError};
 
@@ -83,6 +85,20 @@ impl Endpoint {
     }
 }
 
+/// Reads what stands behind `net.connect:`.
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (endpoint, range) = match text.split_once('@') {
+            Some((endpoint, range)) => (endpoint, Some(range.parse()?)),
+            None => (text, None),
+        };
+        let (host, port) = endpoint.rsplit_once(':').ok_or(EndpointError::Shape)?;
+        Self::new(host.parse()?, read_port(port)?, range)
+    }
+}
+
 /// Prints bare: no character of an endpoint needs quoting.
 impl fmt::Display for Endpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,6 +135,15 @@ impl HostPattern {
         }
     }
 
+    /// One address. The unspecified ones are refused: whoever connects there comes to the loopback of the machine, which
+    /// has a name of its own.
+    fn address(address: IpAddr) -> Result<Self, EndpointError> {
+        if address.is_unspecified() {
+            return Err(EndpointError::Unspecified);
+        }
+        Ok(Self::Address(address))
+    }
+
     /// Whether every host that `other` means is meant by this.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
@@ -150,9 +175,10 @@ impl FromStr for HostPattern {
             if network.base().is_ipv6() && !text.starts_with('[') {
                 return Err(EndpointError::Brackets);
             }
-            return Ok(network
-                .single()
-                .map_or(Self::Network(network), Self::Address));
+            return match network.single() {
+                Some(address) => Self::address(address),
+                None => Ok(Self::Network(network)),
+            };
         }
         if let Some(inner) = text.strip_prefix('[') {
             let address = inner
@@ -161,10 +187,10 @@ impl FromStr for HostPattern {
                 .ok_or(EndpointError::Brackets)?;
             let address = IpAddr::V6(address);
             refuse_wrapped(address)?;
-            return Ok(Self::Address(address));
+            return Self::address(address);
         }
         if let Ok(address) = text.parse() {
-            return Ok(Self::Address(IpAddr::V4(address)));
+            return Self::address(IpAddr::V4(address));
         }
         if text.contains(':') {
             return Err(EndpointError::Brackets);
@@ -257,6 +283,8 @@ impl fmt::Display for AddressRange {
     }
 }
 
+serde_as_text!(Endpoint, HostPattern);
+
 /// Why a text is not an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -279,6 +307,11 @@ pub enum EndpointError {
     /// An IPv6 address or network without its brackets, or brackets around something else.
     #[error("an IPv6 address or network stands in brackets, such as `[2001:db8::1]:443`")]
     Brackets,
+    /// `0.0.0.0` or `[::]`.
+    #[error(
+        "`0.0.0.0` and `[::]` are no addresses to connect to: this machine is `127.0.0.1` or `[::1]`"
+    )]
+    Unspecified,
     /// A pattern where one name or address is wanted.
     #[error("one name or address is wanted here, not a pattern or network")]
     NotExact,

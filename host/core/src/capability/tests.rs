@@ -348,6 +348,7 @@ fn endpoints_admit_addresses_by_their_range() {
         let Capability::NetConnect(parsed) = cap(&format!("net.connect:{endpoint}")) else {
             panic!("not an endpoint")
         };
+        assert_eq!(endpoint.parse(), Ok(parsed.clone()));
         for address in good {
             assert!(
                 parsed.admits(address.parse().unwrap()),

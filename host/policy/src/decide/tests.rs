@@ -90,6 +90,31 @@ fn a_path_means_its_subtree_and_no_name_that_only_begins_like_it() {
 }
 
 #[test]
+fn a_name_in_a_condition_means_what_it_means_in_a_scope() {
+    let rules = with_run(
+        "@id(\"srv\") permit (principal, action == Action::\"fs.read\", resource in Path::\"/srv\") unless { resource in Path::\"/srv/keys\" };
+         @id(\"log\") permit (principal, action == Action::\"fs.read\", resource) when { resource in Path::\"/var/log\" };
+         @id(\"net\") permit (principal, action == Action::\"net.connect\", resource) when { resource in Endpoint::\"*.internal\" };",
+    );
+    for (ask, answer) in [
+        ("fs.read:/srv/app", "by srv"),
+        ("fs.read:/srv/keys", "no"),
+        ("fs.read:/srv/keys/db.pem", "no"),
+        ("fs.read:/var/log/nginx/error.log", "by log"),
+        ("fs.read:/var/lib", "no"),
+        ("net.connect:db.internal:5432", "by net"),
+        ("net.connect:db.external:5432", "no"),
+    ] {
+        let word = if answer == "no" { "refused" } else { "allowed" };
+        check(
+            &rules,
+            &format!("alice service asks {ask}"),
+            &[word, "the run: by run", &format!("{ask}: {answer}")],
+        );
+    }
+}
+
+#[test]
 fn a_forbid_inside_a_broad_ask_to_read_is_hidden_from_it() {
     let rules = with_run(
         "@id(\"all\") permit (principal, action == Action::\"fs.read\", resource);
@@ -621,6 +646,26 @@ fn sets_that_cannot_be_used_say_where() {
         (
             "permit (principal, action, resource) when { context.predicates.contains(\"x\") };",
             "there is no predicate `x`",
+        ),
+        (
+            "permit (principal, action, resource) when { [\"x\"].containsAny(context.predicates) };",
+            "there is no predicate `x`",
+        ),
+        (
+            "forbid (principal, action == Action::\"run\", resource) when { principal in Group::\"nobody\" };",
+            "there is no group `nobody`, so this forbids nothing to anybody",
+        ),
+        (
+            "forbid (principal, action == Action::\"net.connect\", resource) when { resource.range == \"10.0.0.0/8\" };",
+            "this forbid names its target in a condition (resource.range)",
+        ),
+        (
+            "forbid (principal, action == Action::\"exec\", resource in Program::\"/bin/s stop\") when { resource.exact };",
+            "this forbid names its target in a condition (resource.exact)",
+        ),
+        (
+            "permit (principal, action == Action::\"run\", resource) when { context.input.hasTag(context.reason) && context.input.numbers.hasTag(context.reason) };",
+            "this asks for a number whose name it does not say",
         ),
         ("", "no rule here"),
     ] {

@@ -183,6 +183,14 @@ impl Told {
         self.0.get("bytes")?.as_u64()
     }
 
+    /// Of `restarted`, the log that was laid aside: its name, its length in bytes, and its hash.
+    pub(super) fn old(&self) -> Option<(&str, u64, Digest)> {
+        let old = self.0.get("old")?;
+        let sha256 = old.get("sha256")?.as_str()?.parse().ok()?;
+        let (name, bytes) = (old.get("file")?, old.get("bytes")?);
+        Some((name.as_str()?, bytes.as_u64()?, sha256))
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }

@@ -160,7 +160,9 @@ impl<'d> OpenLog<'d> {
         state.pending = None;
         state.chain.take_key(key.clone());
         self.commit(state, &bytes)?;
-        self.keep_state(&self.state)
+        // The line is on disk, and so the key counts. The state on disk knows it too, as the one to come.
+        let _ = self.keep_state(&self.state);
+        Ok(())
     }
 
     /// What must precede the next line: nothing, a newline, or that and the notice of what was torn.

@@ -5,15 +5,15 @@
 //! step leaves a log that looks as if it had been the first.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::Write as _;
 
 use cap_std::fs::Dir;
 use host_core::{Digest, Timestamp};
 use rustix::fs::{AtFlags, OFlags, fsync, linkat, renameat, unlinkat};
 use rustix::io::Errno;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
+use super::aside::hash_whole;
 use super::chain::{BlockHash, Chain, Head};
 use super::line::{Body, RESTARTED};
 use super::open_log::{LockedLog, lock_log, new_key};
@@ -24,9 +24,6 @@ use crate::names::with_fresh_name;
 
 /// The longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 4_096;
-
-/// Bytes that are hashed at once.
-const PIECE_BYTES: usize = 64 * 1_024;
 
 /// Why no new log was begun.
 #[derive(Debug, thiserror::Error)]
@@ -112,28 +109,12 @@ fn begun() -> Result<State, DiskError> {
 }
 
 fn old_of(log: &LockedLog, stamp: &str) -> Result<Old, DiskError> {
-    let sha256 = hash_whole(&log.file).map_err(DiskError::when("read the journal"))?;
+    let (_, sha256) = hash_whole(&log.file).map_err(DiskError::when("read the journal"))?;
     Ok(Old {
         name: format!("{JOURNAL}.{stamp}"),
         bytes: log.size,
         sha256,
     })
-}
-
-fn hash_whole(mut file: &File) -> io::Result<Digest> {
-    file.rewind()?;
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let count = match file.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            count => count?,
-        };
-        if count == 0 {
-            return Ok(Digest::from_bytes(hash.finalize().into()));
-        }
-        hash.update(piece.get(..count).unwrap_or_default());
-    }
 }
 
 fn first_body(dir: &Dir, old: Option<&Old>, reason: &str) -> Result<Body, JournalError> {

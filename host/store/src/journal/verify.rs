@@ -7,11 +7,12 @@
 //! Nothing here writes, and a log that is broken is walked to its end.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 
-use host_core::Timestamp;
+use host_core::{Shown, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 
+use super::aside::{self, Fate};
 use super::catch_up::catch_up;
 use super::chain::{ChainKey, Head};
 use super::checkpoint::CheckSeal;
@@ -137,6 +138,11 @@ pub enum Unproven {
     NoChain,
     /// The end of the log was compared with nothing.
     NoState,
+    /// A log that was laid aside is not there any more.
+    AsideGone {
+        /// Its name.
+        name: String,
+    },
     /// The last line is torn; the next append closes it and says so.
     Torn {
         /// How many bytes of it there are.
@@ -175,6 +181,11 @@ impl fmt::Display for Unproven {
             ),
             Self::NoChain => out.write_str("anything: no line of the log is of the chain"),
             Self::NoState => out.write_str("whether records at the end are missing: its state was not looked at"),
+            Self::AsideGone { name } => write!(
+                out,
+                "what `{}` said, which was laid aside and is gone",
+                Shown(name)
+            ),
             Self::Torn { bytes } => write!(
                 out,
                 "what the torn line at the end, {} of it, would have said",
@@ -208,6 +219,8 @@ pub struct Verdict {
     pub last: Option<Timestamp>,
     /// Checkpoints that hold.
     pub checkpoints: u64,
+    /// Checkpoints whose signature nobody could check.
+    pub checkpoints_unchecked: u64,
     /// Records whose code was checked.
     pub codes: u64,
     /// Torn lines that were closed and told of.
@@ -221,6 +234,21 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    fn add_fates(&mut self, fates: Vec<(String, Fate)>) {
+        for (name, fate) in fates {
+            match fate {
+                Fate::Same => {}
+                Fate::Gone => self.unproven.push(Unproven::AsideGone { name }),
+                Fate::Changed => self.breaks.push(Break {
+                    line: 1,
+                    offset: 0,
+                    seq: Some(1),
+                    what: Broken::AsideChanged { name },
+                }),
+            }
+        }
+    }
+
     /// Whether nothing was found that is not what was written.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -263,14 +291,18 @@ impl Journal<'_> {
         let log = open_to_look(self.state)?;
         let claim = Claim::from(read_state(self.state)?);
         let evidence = Evidence { claim, ..evidence };
-        let Some(log) = log else {
+        let Some(mut log) = log else {
             return verify_log(io::empty(), &evidence).map_err(VerifyJournalError::Read);
         };
         // What is appended from now on lies behind the size, and a log that is laid aside meanwhile is still this one.
         flock(&log.file, FlockOperation::Unlock)
             .map_err(|errno| VerifyJournalError::Read(errno.into()))?;
+        let fates = aside::fates(self.state, &log.file)?;
+        log.file.rewind().map_err(VerifyJournalError::Read)?;
         let log = BufReader::with_capacity(BUFFER_BYTES, log.file.take(log.size));
-        verify_log(log, &evidence).map_err(VerifyJournalError::Read)
+        let mut verdict = verify_log(log, &evidence).map_err(VerifyJournalError::Read)?;
+        verdict.add_fates(fates);
+        Ok(verdict)
     }
 
     /// How far the log has come; `None` while no line of it is of the chain.

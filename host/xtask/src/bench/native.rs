@@ -10,7 +10,7 @@ use super::bwrap;
 use super::contest::{Contest, Entry};
 use crate::machine::program;
 
-const TRUE_BUNDLE: &str = "true.tar";
+pub(crate) const TRUE_BUNDLE: &str = "true.tar";
 const TRUE_SCRIPT: &str = "true/tasks/init.sh";
 
 const BIG_BUNDLE: &str = "big.tar";

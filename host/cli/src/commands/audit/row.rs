@@ -45,7 +45,10 @@ fn what(told: Told<'_>) -> String {
     match told.event() {
         Some("intended") => granted(told),
         Some("finished" | "unstarted" | "abandoned") => ended(told),
-        Some("refused") => told.outcome("reason").map_or_else(String::new, of_text),
+        Some("refused") => {
+            let reason = told.outcome("reason").or_else(|| told.field("reason"));
+            reason.map_or_else(String::new, of_text)
+        }
         Some("recovered") => format!("a torn line of {} bytes was closed", number(told, "bytes")),
         Some("checkpoint") => "signed: all records before this one".to_owned(),
         Some("rekeyed") => "another key proves what follows".to_owned(),

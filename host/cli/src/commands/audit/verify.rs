@@ -8,6 +8,7 @@ use clap::Args;
 use host_store::{
     Break, CHECKPOINT_BYTES_MAX, ChainKey, Checkpoint, Evidence, Head, Journal, Unproven, Verdict,
 };
+use host_trust::{PublicKey, PublicKeyError};
 use serde_json::{Value, json};
 
 use super::{key, nothing, open_to_look, rekey};
@@ -25,7 +26,8 @@ use crate::wording::{reason, shown};
 #[command(after_help = "examples:
   host audit verify
   host audit verify --against 4711:5d41...92
-  host audit verify --against kept/head --key kept/audit-2026-11")]
+  host audit verify --against kept/head --key kept/audit-2026-11
+  host audit verify --checkpoint-key kept/db-03.pub")]
 pub(crate) struct VerifyArgs {
     /// What `host audit head` printed once, or a file with that or with a checkpoint: the log must contain it
     #[arg(long, value_name = "HEAD")]
@@ -34,13 +36,20 @@ pub(crate) struct VerifyArgs {
     /// A key that `host audit rekey` wrote, to check the codes of all records behind it
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+
+    /// The public key of the checkpoints, kept elsewhere as `host audit head` names it; without it the key beside the log is
+    /// believed
+    #[arg(long, value_name = "FILE")]
+    checkpoint_key: Option<PathBuf>,
 }
 
 pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Failure> {
     let against = arguments.against.as_deref().map(head_of).transpose()?;
     let key = arguments.key.as_deref().map(rekey::read).transpose()?;
+    let sealed_by = arguments.checkpoint_key.as_deref();
+    let sealed_by = sealed_by.map(public_key).transpose()?;
     let Some(store) = open_to_look(context)? else {
-        if against.is_some() || key.is_some() {
+        if against.is_some() || key.is_some() || sealed_by.is_some() {
             return Err(Failure::plain(
                 Exit::Untrusted,
                 "nothing is recorded here, and there was: the audit log is gone",
@@ -48,7 +57,10 @@ pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fai
         }
         return Ok(nothing(context));
     };
-    let public = key::public(&store)?;
+    let public = match sealed_by {
+        Some(key) => Some(key),
+        None => key::public(&store)?,
+    };
     let check = public.map(|public| {
         move |checkpoint: &str, signature: &str| key::check(&public, checkpoint, signature)
     });
@@ -58,6 +70,16 @@ pub(super) fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fai
         Exit::Done
     } else {
         Exit::Untrusted
+    })
+}
+
+/// The public key in a file, as `ssh-keygen` and `host audit head` write it.
+fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+    let kept = capped(path).map_err(|error| crate::commands::source::unread(path, &error))?;
+    kept.trim().parse().map_err(|error: PublicKeyError| {
+        Failure::usage(error.to_string())
+            .within(format!("`{}` is no public key", shown(path)))
+            .hint("a public key is one line, such as `ssh-ed25519 AAAA...`; `host audit head` names that of this log")
     })
 }
 
@@ -161,6 +183,12 @@ fn summary(verdict: &Verdict) -> String {
     if verdict.checkpoints > 0 {
         text.push_str(&format!(", {} checkpoints", verdict.checkpoints));
     }
+    if verdict.checkpoints_unchecked > 0 {
+        let count = verdict.checkpoints_unchecked;
+        text.push_str(&format!(
+            ", {count} checkpoints without a key to check them"
+        ));
+    }
     if verdict.codes > 0 {
         text.push_str(&format!(", {} codes checked", verdict.codes));
     }
@@ -185,6 +213,7 @@ fn document(verdict: &Verdict) -> Value {
         "head": verdict.head.map(|head| head.to_string()),
         "last": verdict.last,
         "checkpoints": verdict.checkpoints,
+        "checkpoints_unchecked": verdict.checkpoints_unchecked,
         "codes": verdict.codes,
         "recovered": verdict.recovered,
         "breaks": verdict.breaks.iter().map(found).collect::<Vec<Value>>(),

@@ -30,8 +30,11 @@ pub(super) fn run(context: &Context, arguments: &CheckArgs) -> Result<Exit, Fail
     let printer = context.printer;
     let mut all = Vec::new();
     let mut worst = Exit::Done;
-    for directory in &arguments.directories {
-        let files = sets::files(directory)?;
+    // What cannot be read is said before anything else is.
+    let read = |directory: &PathBuf| sets::files(directory);
+    let all_files = arguments.directories.iter().map(read);
+    let all_files: Vec<_> = all_files.collect::<Result<_, _>>()?;
+    for (directory, files) in arguments.directories.iter().zip(all_files) {
         let texts = files.clone();
         let text_of = |file: Option<&String>| {
             let found = texts.iter().find(|(name, _)| Some(name) == file)?;

@@ -84,30 +84,14 @@ pub(super) fn run(context: &Context, arguments: &DiffArgs) -> Result<Exit, Failu
             differences.push((recorded, difference));
         }
     }
-    let printer = context.printer;
-    if printer.mode() == OutputMode::Human {
-        for (recorded, difference) in &differences {
-            print(context, recorded, difference);
-        }
-        let over = if passed_over > 0 {
-            format!(", {passed_over} passed over")
-        } else {
-            String::new()
-        };
-        let count = |count: usize, what: &str| {
-            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-        };
-        printer.line(&format!(
-            "{} over {}{over}",
-            count(differences.len(), "difference"),
-            count(requests.len(), "request")
-        ));
+    if context.printer.mode() == OutputMode::Human {
+        print_all(context, &differences, requests.len(), passed_over);
     } else {
         let all: Vec<Value> = differences
             .iter()
             .map(|(recorded, difference)| as_json(recorded, difference))
             .collect();
-        printer.json(&json!({
+        context.printer.json(&json!({
             "format": "host.policy-diff/1",
             "old": {"set": old.name(), "digest": old.digest()},
             "new": {"set": new.name(), "digest": new.digest()},
@@ -212,6 +196,29 @@ fn word(change: Change) -> &'static str {
         Change::Narrowed => "narrowed",
         Change::Widened => "widened",
     }
+}
+
+fn print_all(
+    context: &Context,
+    differences: &[(&Recorded, Difference)],
+    requests: usize,
+    passed_over: usize,
+) {
+    for (recorded, difference) in differences {
+        print(context, recorded, difference);
+    }
+    let over = if passed_over > 0 {
+        format!(", {passed_over} passed over")
+    } else {
+        String::new()
+    };
+    let count =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    context.printer.line(&format!(
+        "{} over {}{over}",
+        count(differences.len(), "difference"),
+        count(requests, "request")
+    ));
 }
 
 fn print(context: &Context, recorded: &Recorded, difference: &Difference) {

@@ -21,6 +21,7 @@ mod learned;
 mod letters;
 mod live;
 mod summary;
+mod turned_away;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -32,7 +33,9 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use host_core::Shown;
 use host_jail::{Guess, Keeper, StartError};
-use host_node::{BeginError, CompileError, Loaded, Moment, Plan, RunRequest, SealOptions, Work};
+use host_node::{
+    BeginError, CompileError, Loaded, Machine, Moment, Plan, RunRequest, SealOptions, Work,
+};
 use host_store::{OpenMode, OpenStoreError, Places, Store};
 use host_task::TaskDefinition;
 
@@ -174,18 +177,29 @@ pub(crate) fn run(
     let typed = run_args(&matches)?;
     let own = matches.subcommand_matches("run");
     same_bundle(&typed, named)?;
+    let turned_away = |failure: Failure| {
+        let (task, bundle) = (task.name.to_string(), loaded.summary());
+        turned_away::turned_away(&store, &typed.policy, &task, &bundle, failure)
+    };
     let mut request = typed::request(&typed, &mut input)?;
     if let Some(own) = own {
-        options::read(own, task, &mut request.input)?;
+        options::read(own, task, &mut request.input).map_err(turned_away)?;
     }
-    request.ruled = sets::ruled(context, &typed.policy)?;
+    request.ruled = sets::ruled(context, &typed.policy).map_err(turned_away)?;
     let secret = warn_of_secrets(context, &typed, own, task);
     let again = if secret {
         bundle_again
     } else {
         command_as_typed(arguments)
     };
-    start(context, &store, keeper, &loaded, &request, &again, &plainly)
+    let mut machine = context.settings.machine();
+    machine
+        .never
+        .extend(request.ruled.as_ref().map(|ruled| ruled.place.clone()));
+    let plan = host_node::plan(&loaded, &request, &machine)
+        .map_err(|error| failures::plan_failure(context, &error, &loaded.module, &plainly))
+        .map_err(turned_away)?;
+    start(context, &store, keeper, &plan, &machine, &request, &again)
 }
 
 /// Forks the keeper of a run that the command line seems to ask for; none where it does not.
@@ -445,45 +459,39 @@ fn start(
     context: &Context,
     store: &Store,
     keeper: Keeper,
-    loaded: &Loaded,
+    plan: &Plan<'_>,
+    machine: &Machine,
     request: &RunRequest,
     again: &str,
-    plainly: &str,
 ) -> Result<Exit, Failure> {
-    let mut machine = context.settings.machine();
-    machine
-        .never
-        .extend(request.ruled.as_ref().map(|ruled| ruled.place.clone()));
-    let plan = host_node::plan(loaded, request, &machine)
-        .map_err(|error| failures::plan_failure(context, &error, &loaded.module, plainly))?;
     let moment = clock::moment()?;
     let grant = match plan.grant() {
         Ok(grant) => grant,
-        Err(_) => return refusal::end(context, &plan, request, store, &moment, again),
+        Err(_) => return refusal::end(context, plan, request, store, &moment, again),
     };
-    announce::announce(context, &plan, &grant, request);
+    announce::announce(context, plan, &grant, request);
     let signals = live::Signals::listen()?;
     let compiled = match plan.program() {
         None => None,
         Some(program) => {
-            let compiling = compile::compiling(&machine, store, &moment)?;
+            let compiling = compile::compiling(machine, store, &moment)?;
             match compile_bundled(context, &signals, program, &compiling)? {
                 Ok(compiled) => Some(compiled),
                 Err(error) => {
                     drop(keeper);
-                    return unstarted(context, store, &plan, request, &moment, &error);
+                    return unstarted(context, store, plan, request, &moment, &error);
                 }
             }
         }
     };
-    let work = Work::of_task(&plan, compiled, store);
+    let work = Work::of_task(plan, compiled, store);
     let running = work
-        .and_then(|work| host_node::begin(work, &grant, &machine, store, &moment, keeper))
+        .and_then(|work| host_node::begin(work, &grant, machine, store, &moment, keeper))
         .map_err(|error| audit::unrecorded(&error))?;
     let run = running.run();
     let name = plan.task.name.to_string();
     let followed = live::follow(context, running, &signals, &name, Shows::Result)?;
-    summary::end(context, &plan, request, &followed, run)
+    summary::end(context, plan, request, &followed, run)
 }
 
 /// A task whose program nobody can start.

@@ -21,6 +21,7 @@ use super::compile::{compiling, try_to_compile};
 use super::live::{Followed, SIGPIPE, Shows, Signals, follow};
 use super::pump;
 use super::summary::{self, Told};
+use super::turned_away::turned_away;
 use super::{kept, open_store, typed};
 use crate::app::{self, Context};
 use crate::clock;
@@ -155,7 +156,11 @@ pub(super) fn not_run(failure: Failure) -> Failure {
 
 fn start(context: &Context, typed: &ProgramArgs, keeper: Keeper) -> Result<Exit, Failure> {
     let program = read(&typed.program)?;
-    let request = request(context, typed, &program)?;
+    let request = request(context, typed, &program).or_else(|failure| {
+        let store = open_store(&context.settings.places)?;
+        let bundle = host_node::bundle_of_program(host_node::digest_of_program(&program));
+        Err(turned_away(&store, &typed.policy, "", &bundle, failure))
+    })?;
     let mut machine = context.settings.machine();
     machine
         .never

@@ -65,6 +65,35 @@ fn a_damaged_log_is_kept_and_named_by_the_new_one() {
 }
 
 #[test]
+fn a_log_that_was_laid_aside_is_still_looked_at() {
+    let lab = Lab::new();
+    damaged(&lab);
+    let store = lab.store();
+    let journal = store.journal();
+    journal.restart(at(9), "cut by hand").unwrap();
+    let second = journal.restart(at(10), "once more").unwrap().aside.unwrap();
+    let verdict = || journal.verify(Evidence::default()).unwrap();
+    assert!(verdict().is_whole());
+
+    let first = lab.path("state").join(ASIDE);
+    let mut bytes = get(&first);
+    bytes.push(b'\n');
+    put(&first, &bytes, 0o600);
+    let found = verdict();
+    let words: Vec<String> = found.breaks.iter().map(ToString::to_string).collect();
+    let expected = format!(
+        "line 1 (byte 0, record 1): changed: `{ASIDE}`, which was laid aside, is not what it was then"
+    );
+    assert_eq!(words, [expected]);
+
+    fs::remove_file(lab.path("state").join(&second)).unwrap();
+    let found = verdict();
+    assert!(found.is_whole());
+    let gone = crate::journal::Unproven::AsideGone { name: second };
+    assert!(found.unproven.contains(&gone), "{:?}", found.unproven);
+}
+
+#[test]
 fn a_log_that_is_gone_is_begun_anew_with_a_reason() {
     let lab = Lab::new();
     damaged(&lab);

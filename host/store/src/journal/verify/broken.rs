@@ -100,6 +100,11 @@ pub enum Broken {
     },
     /// No record begins the key that was kept elsewhere.
     KeyUnknown,
+    /// The log that was laid aside is not the one that the first line tells of.
+    AsideChanged {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl fmt::Display for Break {
@@ -115,34 +120,18 @@ impl fmt::Display for Break {
 impl fmt::Display for Broken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed => {
-                out.write_str("changed: the line behind it was written after another one")
-            }
-            Self::ChangedEither => out.write_str(
-                "this line or the one behind it was changed: they do not belong together",
-            ),
             Self::OldChanged { lines } => {
-                write!(
-                    out,
-                    "changed: {} before the chain",
-                    counted(*lines, "line", "lines")
-                )
-            }
-            Self::Missing { from, to } if from == to => {
-                write!(out, "removed: record {from} is missing before it")
+                let lines = counted(*lines, "line", "lines");
+                write!(out, "changed: {lines} before the chain")
             }
             Self::Missing { from, to } => {
-                write!(out, "removed: records {from} to {to} are missing before it")
+                let (records, are) = records(*from, *to);
+                write!(out, "removed: {records} {are} missing before it")
             }
-            Self::Spoiled { from, to } if from == to => {
-                write!(out, "changed: record {from} stood here, and this is none")
+            Self::Spoiled { from, to } => {
+                let (records, _) = records(*from, *to);
+                write!(out, "changed: {records} stood here, and this is none")
             }
-            Self::Spoiled { from, to } => write!(
-                out,
-                "changed: records {from} to {to} stood here, and this is none"
-            ),
-            Self::Displaced => out.write_str("moved: the record belongs further up"),
-            Self::Repeated => out.write_str("repeated: the record is there already"),
             Self::Branch { after } => write!(
                 out,
                 "branch: another line of records begins here, behind record {after}"
@@ -153,12 +142,6 @@ impl fmt::Display for Broken {
             Self::Foreign { lines } => {
                 write!(out, "inserted: {lines} lines are no records of this log")
             }
-            Self::TornChanged => {
-                out.write_str("changed: the torn line that it tells of is not as it was")
-            }
-            Self::Code => {
-                out.write_str("written anew: its code was not made with the key of this line")
-            }
             Self::Checkpoint { why } => write!(out, "checkpoint does not hold: {}", Shown(why)),
             Self::Cut {
                 have_bytes,
@@ -168,15 +151,6 @@ impl fmt::Display for Broken {
                 out,
                 "cut off: the log went on to record {want_seq}, with {want_bytes} bytes, and has {have_bytes}"
             ),
-            Self::NotAsInState => {
-                out.write_str("changed: `journal.state` has another record with this number")
-            }
-            Self::StateMissing => {
-                out.write_str("`journal.state`, which knows the end of the log, is gone")
-            }
-            Self::StateDamaged => {
-                out.write_str("`journal.state`, which knows the end of the log, is damaged")
-            }
             Self::RolledBack { want } => write!(
                 out,
                 "rolled back: the log went on to record {} once",
@@ -187,9 +161,51 @@ impl fmt::Display for Broken {
                 "another branch: record {} is not the one that was kept elsewhere",
                 want.seq
             ),
-            Self::KeyUnknown => {
-                out.write_str("no record of the log begins the key that was kept elsewhere")
-            }
+            Self::AsideChanged { name } => write!(
+                out,
+                "changed: `{}`, which was laid aside, is not what it was then",
+                Shown(name)
+            ),
+            Self::Changed
+            | Self::ChangedEither
+            | Self::Displaced
+            | Self::Repeated
+            | Self::TornChanged
+            | Self::Code
+            | Self::NotAsInState
+            | Self::StateMissing
+            | Self::StateDamaged
+            | Self::KeyUnknown => out.write_str(self.plainly()),
         }
+    }
+}
+
+impl Broken {
+    /// What is wrong, where no number belongs to it.
+    const fn plainly(&self) -> &'static str {
+        match self {
+            Self::Changed => "changed: the line behind it was written after another one",
+            Self::ChangedEither => {
+                "this line or the one behind it was changed: they do not belong together"
+            }
+            Self::Displaced => "moved: the record belongs further up",
+            Self::Repeated => "repeated: the record is there already",
+            Self::TornChanged => "changed: the torn line that it tells of is not as it was",
+            Self::Code => "written anew: its code was not made with the key of this line",
+            Self::NotAsInState => "changed: `journal.state` has another record with this number",
+            Self::StateMissing => "`journal.state`, which knows the end of the log, is gone",
+            Self::StateDamaged => "`journal.state`, which knows the end of the log, is damaged",
+            Self::KeyUnknown => "no record of the log begins the key that was kept elsewhere",
+            _ => "the log is not what was written",
+        }
+    }
+}
+
+/// One record or several, and their verb.
+fn records(from: u64, to: u64) -> (String, &'static str) {
+    if from == to {
+        (format!("record {from}"), "is")
+    } else {
+        (format!("records {from} to {to}"), "are")
     }
 }

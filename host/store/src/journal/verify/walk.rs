@@ -345,7 +345,12 @@ impl<'e> Walk<'e> {
         if read.told.is(CHECKPOINT) {
             match check_checkpoint(&read.frame, &read.told, self.evidence.seals) {
                 Ok(()) => {
-                    self.verdict.checkpoints = self.verdict.checkpoints.saturating_add(1);
+                    let count = if self.evidence.seals.is_some() {
+                        &mut self.verdict.checkpoints
+                    } else {
+                        &mut self.verdict.checkpoints_unchecked
+                    };
+                    *count = count.saturating_add(1);
                     self.last_checkpoint = Some(read.frame.seq);
                 }
                 Err(why) => self.add(read.spot, Broken::Checkpoint { why }),
