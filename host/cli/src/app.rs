@@ -123,6 +123,7 @@ fn dispatch(context: &Context, arguments: &[OsString]) -> Result<Exit, Failure> 
         Command::Bundle(command) => commands::bundle::run(context, &command),
         Command::Key(command) => commands::key::run(context, &command),
         Command::Trust(command) => commands::trust::run(context, &command),
+        Command::Secret(command) => commands::secret::run(context, &command),
         Command::Policy(command) => commands::policy::run(context, &command),
         Command::Audit(command) => commands::audit::run(context, &command),
         Command::Config(command) => commands::config::run(context, &command),

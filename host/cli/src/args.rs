@@ -47,6 +47,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(commands::trust::TrustCommand),
     #[command(subcommand)]
+    Secret(commands::secret::SecretCommand),
+    #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),

@@ -120,6 +120,11 @@ impl Printer {
         write_whole(io::stderr().lock(), format!("{text}\n").as_bytes());
     }
 
+    /// A question to people, behind which they answer.
+    pub(crate) fn ask(self, text: &str) {
+        write_whole(io::stderr().lock(), text.as_bytes());
+    }
+
     /// Puts a sign of life in place of the line that stands at the cursor; nothing takes it away.
     ///
     /// It is cut to the width of the terminal, since a line that is folded is two, of which one would stay. It is not

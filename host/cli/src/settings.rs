@@ -129,6 +129,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Where a service manager has put secrets for this process.
+    pub(crate) fn credentials(&self) -> Option<PathBuf> {
+        self.environment.path("CREDENTIALS_DIRECTORY")
+    }
+
     /// Gathers the settings of this process.
     pub(crate) fn gather(environment: Environment) -> Result<Self, Failure> {
         let (places, place_origins) = places(&environment);
@@ -324,6 +329,8 @@ impl Settings {
             ceilings: self.ceilings.clone(),
             landlock_abi: host_jail::landlock_abi(),
             environment: self.environment.all().clone(),
+            config: self.places.config.clone(),
+            credentials: self.credentials(),
         }
     }
 }

@@ -51,8 +51,8 @@ pub use crate::names::{
 };
 pub use crate::outcome::{Outcome, Status};
 pub use crate::record::{
-    Artifact, BundleSummary, Denial, GrantLine, Record, RecordFormat, StreamSummary, StreamText,
-    Used,
+    Artifact, BundleSummary, Connection, ConnectionEnd, Denial, GrantLine, Record, RecordFormat,
+    StreamSummary, StreamText, Used,
 };
 pub use crate::run_id::{RunId, RunIdError};
 pub use crate::shown::{Shown, is_hidden};

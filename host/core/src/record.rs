@@ -4,6 +4,7 @@
 //! Unknown fields are ignored when one is read, because a newer version may have written it; another format is refused.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ pub struct Record<V> {
     pub grant: Vec<GrantLine>,
     /// What it tried and was denied, and what it asked for and did not get.
     pub denials: Vec<Denial>,
+    /// What it connected to, as far as that is told one by one.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
     /// The walls that held it, by name, and those that fell back.
     pub walls: BTreeMap<String, String>,
     /// What it used, by name: milliseconds, bytes or a number.
@@ -146,6 +150,45 @@ pub struct Denial {
     pub reason: String,
 }
 
+/// One connection that a run made to something that was granted.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Connection {
+    /// The capability that opened it.
+    pub capability: String,
+    /// Where it was to lead: a name or an address, and a port.
+    pub to: String,
+    /// The address that was dialled; none where none was.
+    pub address: Option<SocketAddr>,
+    /// Bytes that the run sent.
+    pub sent: u64,
+    /// Bytes that it received.
+    pub received: u64,
+    /// How long it was open, in milliseconds.
+    pub ms: u64,
+    /// How it ended.
+    pub end: ConnectionEnd,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionEnd {
+    /// Both sides closed it.
+    Closed,
+    /// One of them broke it off.
+    Broken,
+    /// Nobody said anything for too long.
+    Idle,
+    /// The run was over.
+    RunOver,
+    /// Its name could not be looked up.
+    NotFound,
+    /// Nobody answered at its addresses.
+    Unreachable,
+    /// Where it led, or what it asked for there, was not granted.
+    Refused,
+}
+
 /// Writes an absent name as an empty text, so that every field of a record keeps one type.
 mod empty_when_none {
     use std::borrow::Cow;
@@ -191,7 +234,8 @@ mod tests {
         assert_eq!(record.task, Some("service::report".parse().unwrap()));
         assert_eq!(record.grant[0].used, Used::Unknown);
         assert_eq!(record.value, json!({"z": 1, "a": [true]}));
-        assert_eq!(serde_json::to_string(&record).unwrap(), YESTERDAY);
+        let today = YESTERDAY.replace(r#","walls""#, r#","connections":[],"walls""#);
+        assert_eq!(serde_json::to_string(&record).unwrap(), today);
     }
 
     #[test]

@@ -14,10 +14,14 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::egress::PORTS_MAX;
 use crate::setup::SetupError;
 
 /// The longest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 160 * 1024;
+
+/// How many descriptors travel with one message: the listeners of a run.
+const DESCRIPTORS_MAX: usize = PORTS_MAX + 2;
 
 /// How the program ended, as the kernel told init.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,6 +40,8 @@ pub(crate) enum FromInit {
         /// Openings that could not be made, by their places in the recipe, and why.
         not_opened: Vec<(usize, String)>,
     },
+    /// Somebody listens at what was granted of the network: at DNS, then at each port, as descriptors that travel along.
+    Listening,
     /// The task is about to start; where its refused calls are told of travels along as a descriptor.
     Tells,
     /// A step failed; the program did not start.
@@ -60,16 +66,11 @@ impl Channel {
         Ok((Self(one), Self(other)))
     }
 
-    /// Says `message`, with a descriptor where one goes along.
-    pub(crate) fn say(
-        &self,
-        message: &FromInit,
-        descriptor: Option<BorrowedFd<'_>>,
-    ) -> io::Result<()> {
+    /// Says `message`, with the descriptors that go along, at most [`DESCRIPTORS_MAX`].
+    pub(crate) fn say(&self, message: &FromInit, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let text = serde_json::to_vec(message)?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let descriptors = descriptor.as_slice();
         if !descriptors.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
@@ -82,8 +83,8 @@ impl Channel {
         Ok(())
     }
 
-    /// The next message and its descriptor; nothing when the other end is closed.
-    pub(crate) fn hear(&self) -> io::Result<Option<(FromInit, Option<OwnedFd>)>> {
+    /// The next message and its descriptors; nothing when the other end is closed.
+    pub(crate) fn hear(&self) -> io::Result<Option<(FromInit, Vec<OwnedFd>)>> {
         // Its length first: room for the longest would cost more to make than most messages take.
         let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
         let peek = || rustix::net::recv(&self.0, &mut [0u8; 0][..], flags);
@@ -92,19 +93,21 @@ impl Channel {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let mut text = vec![0; length];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut slices = [IoSliceMut::new(&mut text)];
         let flags = RecvFlags::CMSG_CLOEXEC;
         let hear = || rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, flags);
         let received = though_closed(hear)?;
-        let descriptor = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        });
+        let mut descriptors = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
+            }
+        }
         match text.get(..received.bytes) {
             None | Some([]) => Ok(None),
-            Some(text) => Ok(Some((serde_json::from_slice(text)?, descriptor))),
+            Some(text) => Ok(Some((serde_json::from_slice(text)?, descriptors))),
         }
     }
 

@@ -23,6 +23,7 @@ use seccompiler::BpfProgram;
 
 use crate::cgroup;
 use crate::channel::{Channel, Exit, FromInit};
+use crate::egress::Listeners;
 use crate::guard::{self, Hidden};
 use crate::keeper::{Call, Payload};
 use crate::mountinfo;
@@ -219,6 +220,7 @@ impl Init<'_> {
         pivot(&tree.root)?;
         if !self.has_network {
             network::loopback_up()?;
+            self.hand_over_listeners()?;
         }
         rlimits::set(self.recipe, self.fallbacks).step("set the limits")?;
         task::drop_bounding_set()?;
@@ -229,7 +231,19 @@ impl Init<'_> {
             not_opened: tree.not_opened,
         };
         self.channel
-            .say(&ready, Some(out.as_fd()))
+            .say(&ready, &[out.as_fd()])
+            .step("report to the keeper")
+    }
+
+    /// Listens at what was granted of the network, for who is outside of it.
+    fn hand_over_listeners(&self) -> Result<(), SetupError> {
+        let Some(Listeners { dns, ports }) = network::listeners(self.recipe)? else {
+            return Ok(());
+        };
+        let listeners: Vec<BorrowedFd<'_>> =
+            [&dns].into_iter().chain(&ports).map(AsFd::as_fd).collect();
+        self.channel
+            .say(&FromInit::Listening, &listeners)
             .step("report to the keeper")
     }
 
@@ -282,7 +296,7 @@ impl Init<'_> {
         } = self;
         drop((streams, scratch, file, last_words));
         if let Err(error) = task::filter_calls(&filters.init) {
-            let _ = channel.say(&FromInit::Failed(error.bounded()), None);
+            let _ = channel.say(&FromInit::Failed(error.bounded()), &[]);
             sys::leave(1);
         }
         loop {
@@ -290,7 +304,7 @@ impl Init<'_> {
                 Ok(Some((pid, status))) if pid == task => {
                     let code = status.exit_status().map(Exit::Code);
                     let exit = code.or_else(|| status.terminating_signal().map(Exit::Signal));
-                    let _ = channel.say(&FromInit::Ended(exit.unwrap_or(Exit::Code(1))), None);
+                    let _ = channel.say(&FromInit::Ended(exit.unwrap_or(Exit::Code(1))), &[]);
                     // Whatever else still runs in the jail dies with process 1.
                     sys::leave(0);
                 }
@@ -303,7 +317,7 @@ impl Init<'_> {
 
 fn say_failed(channel: &Channel, error: SetupError) -> ! {
     // A keeper that is gone takes this process with it.
-    let _ = channel.say(&FromInit::Failed(error.bounded()), None);
+    let _ = channel.say(&FromInit::Failed(error.bounded()), &[]);
     sys::leave(127)
 }
 

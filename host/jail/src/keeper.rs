@@ -5,6 +5,7 @@
 //! because in the foreground a run does not outlive the one who asked for it. What it learned goes into the
 //! report before it says that the run has ended; the output is durable by then.
 
+pub(crate) mod beside;
 mod birth;
 mod end;
 mod recorder;
@@ -32,6 +33,7 @@ use self::recorder::Recorder;
 use self::refused::Refusals;
 use crate::cgroup::{self, RunGroups};
 use crate::channel::Channel;
+use crate::egress::Relay;
 use crate::order::{self, Order};
 use crate::parts;
 use crate::recipe::JailRecipe;
@@ -397,6 +399,7 @@ fn not_started(error: SetupError, walls: Vec<(String, String)>) -> Report {
         left: Vec::new(),
         left_out: Vec::new(),
         refused: Vec::new(),
+        connections: Vec::new(),
         learned: None,
         not_opened: Vec::new(),
         walls,
@@ -429,6 +432,8 @@ struct Run<'a> {
     refusals: Refusals,
     /// Who takes note, in a run that learns.
     recorder: Option<Recorder>,
+    /// Who connects for the run, where something is granted.
+    relay: Option<Relay>,
     born: Instant,
     /// When the program was let go.
     started: Option<Instant>,

@@ -12,7 +12,7 @@ use landlock::{
 };
 
 use crate::mounts::DEVICES;
-use crate::recipe::{INSTALL_DIR, JailRecipe};
+use crate::recipe::{INSTALL_DIR, JailRecipe, SECRETS_DIR};
 use crate::sys;
 
 /// From this version on Landlock refuses to resolve the path of a UNIX socket that no rule opens.
@@ -64,6 +64,45 @@ pub(crate) fn restrict(recipe: &JailRecipe, scratch: &[OwnedFd]) -> Result<(), R
     Ok(())
 }
 
+/// Binds this process to no file at all, for one that has what it needs already; does nothing where there is no Landlock.
+pub(crate) fn no_files() -> Result<(), RulesetError> {
+    let abi = abi();
+    if abi == ABI::Unsupported {
+        return Ok(());
+    }
+    shut(abi)?.create()?.no_new_privs(false).restrict_self()?;
+    Ok(())
+}
+
+/// Lets this process read what its user may, and connect to sockets, and execute and change nothing; does nothing where there
+/// is no Landlock.
+pub(crate) fn only_reading() -> Result<(), RulesetError> {
+    let abi = abi();
+    if abi == ABI::Unsupported {
+        return Ok(());
+    }
+    let look = AccessFs::ReadFile | AccessFs::ReadDir;
+    let mut allowed = look;
+    if abi >= ABI::V9 {
+        allowed |= AccessFs::ResolveUnix;
+    }
+    let rules = allow(shut(abi)?.create()?, Path::new("/"), allowed, abi)?;
+    rules.no_new_privs(false).restrict_self()?;
+    Ok(())
+}
+
+/// Nothing but what is allowed next.
+fn shut(abi: ABI) -> Result<Ruleset, RulesetError> {
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
+    if abi >= ABI::V6 {
+        rules.scope(Scope::Signal)
+    } else {
+        Ok(rules)
+    }
+}
+
 fn add_rules(
     rules: RulesetCreated,
     recipe: &JailRecipe,
@@ -96,6 +135,7 @@ fn add_rules(
     }
     rules = allow(rules, Path::new(INSTALL_DIR), run, abi)?;
     rules = allow(rules, Path::new("/etc"), look, abi)?;
+    rules = allow(rules, Path::new(SECRETS_DIR), look, abi)?;
     rules = allow(rules, Path::new("/proc"), look, abi)?;
     // Not all below `/dev`, where something of the machine may have been granted.
     for (name, _, _) in DEVICES {

@@ -8,7 +8,7 @@
 //!
 //! Nothing goes on when a required wall is missing: the report then says which, and why.
 //!
-//! Read in this order: [`recipe`], [`keeper`], `init`, `task`; then `mounts`, `guard`, `cgroup`, `seccomp`, `learn`.
+//! Read in this order: [`recipe`], [`keeper`], `init`, `task`; then `mounts`, `guard`, `cgroup`, `seccomp`, `learn`, `egress`.
 
 pub mod keeper;
 pub mod probe;
@@ -19,11 +19,13 @@ pub mod setup;
 mod cgroup;
 mod channel;
 mod collect;
+mod egress;
 mod guard;
 mod idmap;
 mod init;
 mod landlock;
 mod learn;
+mod mask;
 mod mountinfo;
 mod mounts;
 mod network;
@@ -32,6 +34,7 @@ mod parts;
 mod read;
 mod rlimits;
 mod seccomp;
+mod secrets;
 mod skeleton;
 mod sockaddr;
 mod streams;
@@ -44,7 +47,7 @@ pub use keeper::{
     keep_if_asked, remove_left, start, start_afresh,
 };
 pub use probe::{WallState, landlock_abi, probe};
-pub use recipe::{InstalledFile, JailRecipe, Learn, Opening, Program, Who};
+pub use recipe::{Egress, InstalledFile, JailRecipe, Learn, Opening, Program, SecretFile, Who};
 pub use report::{Ending, Learned, LeftFile, Noted, Refused, Report, StreamKept};
 pub use setup::{SetupError, SetupKind};
 pub use streams::sealed_file;

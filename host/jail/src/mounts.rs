@@ -15,6 +15,7 @@ use crate::guard::{self, Guarded, Hidden, Opened};
 use crate::idmap::IdMaps;
 use crate::mountinfo::Place;
 use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
+use crate::secrets;
 use crate::setup::{SetupError, WallStep};
 use crate::skeleton::{self, Root, SCRATCH_PARTS};
 use crate::sys::{self, MountChange};
@@ -214,6 +215,7 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
         not_opened,
         notes: Vec::new(),
     };
+    tree.system.extend(secrets::mount(recipe)?);
     attach_system_paths(recipe, &mut tree)?;
     let mut maps = IdMaps::for_recipe(recipe);
     for (guarded, opening) in guarded {

@@ -45,6 +45,7 @@ pub(crate) struct Order {
 struct Lengths {
     stdin: usize,
     installed: Vec<usize>,
+    secrets: Vec<usize>,
 }
 
 /// Sends an order to the keeper behind `socket`.
@@ -128,13 +129,16 @@ fn written(recipe: &JailRecipe) -> io::Result<OwnedFd> {
     let lengths = Lengths {
         stdin: recipe.stdin.len(),
         installed: recipe.install.iter().map(|file| file.bytes.len()).collect(),
+        secrets: recipe.secrets.iter().map(|file| file.bytes.len()).collect(),
     };
     // Neither the input nor the files are among what is written as JSON.
     let mut line = serde_json::to_vec(&(recipe, lengths))?;
     line.push(b'\n');
     let contents = [line.as_slice(), &recipe.stdin];
     let installed = recipe.install.iter().map(|file| file.bytes.as_slice());
-    streams::sealed_file("recipe", contents.into_iter().chain(installed))
+    let secrets = recipe.secrets.iter().map(|file| file.bytes.as_slice());
+    let contents = contents.into_iter().chain(installed).chain(secrets);
+    streams::sealed_file("recipe", contents)
 }
 
 fn read(file: OwnedFd) -> io::Result<JailRecipe> {
@@ -150,6 +154,9 @@ fn read(file: OwnedFd) -> io::Result<JailRecipe> {
     recipe.stdin = take(lengths.stdin)?;
     for (file, length) in recipe.install.iter_mut().zip(lengths.installed) {
         file.bytes = take(length)?;
+    }
+    for (secret, length) in recipe.secrets.iter_mut().zip(lengths.secrets) {
+        secret.bytes = take(length)?;
     }
     Ok(recipe)
 }
@@ -247,7 +254,7 @@ mod tests {
     use host_core::RunId;
 
     use super::*;
-    use crate::recipe::{InstalledFile, Learn, Opening, Program, Who};
+    use crate::recipe::{Egress, InstalledFile, Learn, Opening, Program, SecretFile, Who};
 
     fn recipe() -> JailRecipe {
         let odd = PathBuf::from(OsString::from_vec(b"/srv/\xff\n".to_vec()));
@@ -282,6 +289,15 @@ mod tests {
             never: vec!["/var/lib/host".into()],
             hidden: vec!["/etc/shadow".into()],
             links: Vec::new(),
+            egress: vec![Egress {
+                endpoint: "*.example.com:443@private".parse().unwrap(),
+                except: vec!["10.1.0.0/16".parse().unwrap()],
+            }],
+            relay: Some(7),
+            secrets: vec![SecretFile {
+                name: "db".parse().unwrap(),
+                bytes: b"hunter2\n".to_vec(),
+            }],
             install: vec![file("a", b"\n\0{"), file("b", b""), file("c", &[255; 3000])],
             program: Program::File("/task/a".into()),
             environment: vec![("A".to_owned(), "b\nc".to_owned())],
@@ -299,6 +315,8 @@ mod tests {
         let read = read(written(&recipe).unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{recipe:?}"));
         assert_eq!(read.learn, recipe.learn);
+        assert_eq!(read.secrets, recipe.secrets);
+        assert!(!format!("{recipe:?}").contains("hunter2"));
     }
 
     #[test]

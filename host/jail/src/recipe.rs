@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use host_core::{Limits, RunId};
+use host_core::{Endpoint, HostPattern, Limits, RunId, SecretName};
 use serde::{Deserialize, Serialize};
 
 use crate::order;
@@ -79,6 +79,34 @@ impl Opening {
         !self.writable && (self.path == Path::new("/") || hidden.iter().any(has_hidden))
     }
 }
+
+/// Somewhere that a run may connect to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Egress {
+    /// The hosts, the port, and the addresses that names may lead to.
+    pub endpoint: Endpoint,
+    /// Addresses that are not dialled, whatever leads to them.
+    pub except: Vec<HostPattern>,
+}
+
+/// A text that a run is given in confidence.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SecretFile {
+    /// Its name, and that of its file below [`SECRETS_DIR`].
+    pub name: SecretName,
+    /// What it is.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SecretFile({}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+/// Where secrets are, inside.
+pub const SECRETS_DIR: &str = "/run/host/secrets";
 
 /// What runs in a jail.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -165,6 +193,12 @@ pub struct JailRecipe {
     /// finds them; whoever makes a recipe leaves this empty.
     #[serde(skip)]
     pub links: Vec<(PathBuf, PathBuf)>,
+    /// Where it may connect to.
+    pub egress: Vec<Egress>,
+    /// The throw-away user and group id of who connects for it, where the keeper is root; unused where nothing is granted.
+    pub relay: Option<u32>,
+    /// What it is given in confidence.
+    pub secrets: Vec<SecretFile>,
     /// Files laid below [`INSTALL_DIR`].
     pub install: Vec<InstalledFile>,
     /// What starts.
@@ -307,6 +341,9 @@ pub(crate) mod tests {
             never: Vec::new(),
             hidden: Vec::new(),
             links: Vec::new(),
+            egress: Vec::new(),
+            relay: None,
+            secrets: Vec::new(),
             install: Vec::new(),
             program: Program::File("/task/init.sh".into()),
             environment: Vec::new(),

@@ -1,6 +1,6 @@
 //! What the keeper leaves in the spool when a run has ended: facts, which the path of a run turns into a record.
 
-use host_core::{Capability, LimitName};
+use host_core::{Capability, Connection, LimitName};
 use serde::{Deserialize, Serialize};
 
 use crate::setup::SetupError;
@@ -111,6 +111,8 @@ pub struct Report {
     pub left_out: Vec<(String, String)>,
     /// What the task tried and was refused, as far as the kernel tells.
     pub refused: Vec<Refused>,
+    /// The connections that it made, as far as they are told one by one.
+    pub connections: Vec<Connection>,
     /// What was noted of a run that learns; nothing of any other, or where nobody could take note.
     pub learned: Option<Learned>,
     /// Openings that could not be made: the capability, and why.

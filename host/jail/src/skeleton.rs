@@ -15,9 +15,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use crate::egress;
 use crate::guard::Guarded;
 use crate::mounts::{DEVICES, in_scratch, relative};
-use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SYSTEM_PATHS};
+use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SECRETS_DIR, SYSTEM_PATHS};
 use crate::setup::{SetupError, WallStep};
 
 /// The writable parts of a run: their names in the scratch file system and where they appear.
@@ -84,6 +85,8 @@ const ETC_MADE: [&str; 6] = [
 /// The most that is copied of one such file, in bytes.
 const ETC_COPY_BYTES_MAX: usize = 1024 * 1024;
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
+/// The run's own, which answers at once.
+const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n";
 const NSSWITCH: &str =
     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
@@ -144,6 +147,12 @@ pub(crate) fn root(
     }
     if !recipe.is_function() {
         users(recipe, writer)?;
+        if !recipe.egress.is_empty() {
+            look_ups(recipe, writer)?;
+        }
+    }
+    if !recipe.secrets.is_empty() {
+        writer.mount_point(&relative(Path::new(SECRETS_DIR)), true)?;
     }
     for file in &recipe.install {
         let mode = if file.executable { 0o755 } else { 0o644 };
@@ -253,6 +262,26 @@ fn users(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError>
     group.push_str(&format!("{name}:x:{gid}:\nnogroup:x:65534:\n"));
     writer.file(Path::new("etc/passwd"), passwd.as_bytes(), 0o644)?;
     writer.file(Path::new("etc/group"), group.as_bytes(), 0o644)
+}
+
+/// How names are looked up where some are granted: those that are known are in a file, of all others DNS is asked.
+fn look_ups(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupError> {
+    let names = egress::names(&recipe.egress);
+    let mut hosts = String::new();
+    for (name, address) in names.iter() {
+        hosts.push_str(&format!("{address} {name}\n"));
+    }
+    // One that is granted leads to the machine's, and not to the run's own.
+    if !names.iter().any(|(name, _)| name.as_str() == "localhost") {
+        hosts.insert_str(0, HOSTS);
+    }
+    for (file, text) in [("etc/hosts", hosts.as_str()), ("etc/resolv.conf", RESOLVER)] {
+        let path = Path::new(file);
+        rustix::fs::unlinkat(writer.root, path, AtFlags::empty())
+            .map_err(|errno| failed(path, errno))?;
+        writer.file(path, text.as_bytes(), 0o644)?;
+    }
+    Ok(())
 }
 
 fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {

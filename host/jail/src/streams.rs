@@ -7,6 +7,7 @@ use rustix::fs::{MemfdFlags, SealFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
+use crate::mask::Mask;
 use crate::report::StreamKept;
 
 /// How much is moved at once, in bytes.
@@ -32,11 +33,13 @@ pub(crate) struct Stream {
     into: OwnedFd,
     bytes_max: u64,
     kept: StreamKept,
+    /// What is taken out of it, if anything is.
+    mask: Mask,
 }
 
 impl Stream {
     /// A stream into `into`, and the end that the task writes to.
-    pub(crate) fn new(into: OwnedFd, bytes_max: u64) -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn new(into: OwnedFd, bytes_max: u64, mask: Mask) -> io::Result<(Self, OwnedFd)> {
         let (from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&from, rustix::fs::OFlags::NONBLOCK)?;
         Ok((
@@ -45,6 +48,7 @@ impl Stream {
                 into,
                 bytes_max,
                 kept: StreamKept::default(),
+                mask,
             },
             to,
         ))
@@ -72,13 +76,27 @@ impl Stream {
         };
         if read == 0 {
             self.from = None;
-            return Ok(Moved::End);
+            let held = self.mask.end();
+            return match self.keep(&held)? {
+                Moved::Some => Ok(Moved::End),
+                over => Ok(over),
+            };
         }
+        let said = piece.get(..read).unwrap_or_default();
+        if self.mask.is_empty() {
+            return self.keep(said);
+        }
+        let said = self.mask.pass(said);
+        self.keep(&said)
+    }
+
+    /// Keeps what was said, as far as there is room.
+    fn keep(&mut self, said: &[u8]) -> io::Result<Moved> {
         let room = usize::try_from(self.bytes_max - self.kept.bytes).unwrap_or(usize::MAX);
-        let keep = piece.get(..read.min(room)).unwrap_or_default();
+        let keep = said.get(..said.len().min(room)).unwrap_or_default();
         write_all(&self.into, keep)?;
         self.kept.bytes += keep.len() as u64;
-        if keep.len() < read {
+        if keep.len() < said.len() {
             self.kept.truncated = true;
             self.from = None;
             return Ok(Moved::OverLimit);

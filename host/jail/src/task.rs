@@ -133,7 +133,10 @@ fn filter_and_tell(filters: &Filters, channel: &Channel) -> Result<(), SetupErro
         filter_calls(&seccomp::program(filters.surface))?;
     }
     // The program's first refused call waits until the keeper has heard this.
-    let told = channel.say(&FromInit::Tells, listener.as_ref().map(AsFd::as_fd));
+    let told = channel.say(
+        &FromInit::Tells,
+        listener.as_ref().map(AsFd::as_fd).as_slice(),
+    );
     told.step("tell the keeper of refused calls")
 }
 

@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use host_core::{
-    BundleSummary, CallerName, Decision, Denial, Digest, Grant, Outcome, Record, Status,
+    BundleSummary, CallerName, Decision, Denial, Digest, Grant, Outcome, Record, SecretName, Status,
 };
-use host_jail::{Keeper, Outlets, SetupError, SetupKind, StartError, Who};
+use host_jail::{Keeper, Outlets, SecretFile, SetupError, SetupKind, StartError, Who};
 use host_store::{
     ActiveRun, CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError,
-    RunSpool, SpoolFile, Store, UidError,
+    RunSpool, SecretError, SpoolFile, Store, UidError,
 };
 use serde_json::{Map, Value, json};
 
@@ -56,6 +56,9 @@ pub enum BeginError {
     /// The user that was granted cannot be had.
     #[error(transparent)]
     User(#[from] UserError),
+    /// A secret that was granted cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A file of the spool cannot be opened.
     #[error("the run has no place for its output, so it was not started")]
     SpoolRead(#[from] ReadRunError),
@@ -90,7 +93,9 @@ pub fn begin<'s>(
         ..
     } = &work;
     let draft = Draft::new(subject.clone(), Some(grant), moment);
-    let recipe = work.recipe(grant, machine, draft.run, who);
+    let relay = relay_id(grant, machine, store, moment)?;
+    let secrets = secrets(grant, machine)?;
+    let recipe = work.recipe(grant, machine, draft.run, who, relay, secrets);
     let journal = store.journal();
     journal.reserve()?;
     sweep(store, machine.by_root(), moment.timestamp());
@@ -355,6 +360,33 @@ fn who(
         Some(user) => Ok(machine.user(user)?),
         None => nobody(machine, store, moment),
     }
+}
+
+/// What a run is given in confidence.
+fn secrets(grant: &Grant, machine: &Machine) -> Result<Vec<SecretFile>, BeginError> {
+    let secret = |name: &SecretName| {
+        Ok(SecretFile {
+            name: name.clone(),
+            bytes: machine.secret(name)?,
+        })
+    };
+    grant.secrets().map(secret).collect()
+}
+
+/// The throw-away id of who connects for a run, where it may connect to something and has its own id.
+fn relay_id(
+    grant: &Grant,
+    machine: &Machine,
+    store: &Store,
+    moment: &Moment,
+) -> Result<Option<u32>, BeginError> {
+    if grant.connects().next().is_none() {
+        return Ok(None);
+    }
+    Ok(match nobody(machine, store, moment)? {
+        Who::Throwaway { id } => Some(id),
+        Who::RunAs { .. } | Who::Caller { .. } => None,
+    })
 }
 
 /// A throw-away user, or whoever started this where that is not root.

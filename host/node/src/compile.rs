@@ -236,6 +236,9 @@ fn make(
         system_paths: Vec::new(),
         hidden: Vec::new(),
         links: Vec::new(),
+        egress: Vec::new(),
+        relay: None,
+        secrets: Vec::new(),
         never: machine.never.clone(),
         install: Vec::new(),
         program: Program::Function {

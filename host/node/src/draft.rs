@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use host_core::{
-    BundleSummary, Capability, Denial, Digest, Grant, GrantLine, LimitName, Outcome, Record,
-    RecordFormat, RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
+    BundleSummary, Capability, Connection, Denial, Digest, Grant, GrantLine, LimitName, Outcome,
+    Record, RecordFormat, RunId, StreamSummary, StreamText, TaskName, Timestamp, Used,
 };
 use host_jail::{JailRecipe, Learned, Refused, Report};
 use serde::{Deserialize, Serialize};
@@ -222,6 +222,24 @@ impl Draft {
             .collect()
     }
 
+    /// Says of each grant of the network whether something was connected to by it, which is known where every connection is
+    /// told of.
+    pub(crate) fn mark_connected(&mut self, connections: &[Connection], are_all: bool) {
+        for line in &mut self.grant {
+            if !line.capability.starts_with("net.connect:") {
+                continue;
+            }
+            let is_used = connections
+                .iter()
+                .any(|connection| connection.capability == line.capability);
+            line.used = match (is_used, are_all) {
+                (true, _) => Used::Yes,
+                (false, true) => Used::No,
+                (false, false) => Used::Unknown,
+            };
+        }
+    }
+
     /// Moves grants that could not be opened to what the run did not have.
     pub(crate) fn withhold(&mut self, not_opened: &[(String, String)]) {
         for (capability, cause) in not_opened {
@@ -303,6 +321,7 @@ impl Draft {
             }),
             grant: self.grant,
             denials: self.denials,
+            connections: report.map_or_else(Vec::new, |report| report.connections.clone()),
             walls: report
                 .map(|report| report.walls.iter().cloned().collect())
                 .unwrap_or_default(),

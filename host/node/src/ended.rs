@@ -51,6 +51,11 @@ impl Ended {
             beyond: learned.beyond,
             blind: learned.blind,
         });
+        if let Some(report) = &report {
+            let made = report.usage.iter().find(|(name, _)| name == "connections");
+            let are_all = made.is_some_and(|(_, made)| *made == report.connections.len() as u64);
+            draft.mark_connected(&report.connections, are_all);
+        }
         if let Some(Some(verdict)) = &verdict {
             let refused: Vec<Refused> = verdict.tried.iter().map(refused).collect();
             draft.note_refused(&refused);

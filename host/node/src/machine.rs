@@ -7,9 +7,9 @@ use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use host_core::{Ceilings, Limits, UserName};
+use host_core::{Ceilings, Limits, SecretName, UserName};
 use host_jail::Who;
-use host_store::{UID_BLOCK, UidRange};
+use host_store::{SecretError, Secrets, UID_BLOCK, UidRange};
 use nix::unistd::{Gid, Uid, User};
 
 /// The environment that every task has, besides `PT_*` and what was granted.
@@ -60,6 +60,17 @@ pub struct Machine {
     pub landlock_abi: u32,
     /// The variables that `env:NAME` can open.
     pub environment: BTreeMap<String, String>,
+    /// Where the configuration is, with the secrets that `secret:NAME` can open.
+    pub config: PathBuf,
+    /// Where a service manager has put secrets besides.
+    pub credentials: Option<PathBuf>,
+}
+
+impl Machine {
+    /// A secret that is kept here.
+    pub(crate) fn secret(&self, name: &SecretName) -> Result<Vec<u8>, SecretError> {
+        Secrets::open(&self.config, self.credentials.as_deref())?.read(name)
+    }
 }
 
 /// Groups whose members could be anyone on the machine; an ordinary user cannot drop them in a jail.

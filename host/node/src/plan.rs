@@ -150,7 +150,11 @@ pub fn plan<'l>(
         asks,
         denials,
         impossible,
-    } = part(own.chain(added), machine)?;
+    } = part(
+        own.chain(added),
+        machine,
+        is_wasm_file(&installation.executable),
+    )?;
     let judgment = request.ruled.as_ref().map(|ruled| {
         let run = Subjected {
             task: Subject::Task(task.name.clone()),
@@ -263,11 +267,15 @@ pub(crate) struct Parted {
 }
 
 /// Parts what can be had on this machine from what cannot.
-pub(crate) fn part(all: impl Iterator<Item = Ask>, machine: &Machine) -> Result<Parted, AsksError> {
+pub(crate) fn part(
+    all: impl Iterator<Item = Ask>,
+    machine: &Machine,
+    is_wasm: bool,
+) -> Result<Parted, AsksError> {
     let all = Asks::gather(all)?;
     let (mut asks, mut denials, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
     for ask in &all {
-        match unavailable(&ask.capability, machine) {
+        match unavailable(&ask.capability, machine, is_wasm) {
             None => asks.push(ask.clone()),
             Some(reason) if ask.optional => {
                 denials.push(Denial {
@@ -317,7 +325,7 @@ pub(crate) fn of_caller(capability: Capability) -> Ask {
 }
 
 /// Why this machine cannot open a capability to any run, if it cannot.
-fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
+fn unavailable(capability: &Capability, machine: &Machine, is_wasm: bool) -> Option<String> {
     match capability {
         Capability::AppearRoot => None,
         Capability::FsRead(_) | Capability::FsWrite(_) => machine.mighty_group().map(|group| {
@@ -326,11 +334,18 @@ fn unavailable(capability: &Capability, machine: &Machine) -> Option<String> {
         Capability::Env(name) if machine.environment.contains_key(name.as_str()) => None,
         Capability::Env(_) => Some("the variable is not set here".to_owned()),
         Capability::RunAs(user) => machine.user(user).err().map(|error| error.to_string()),
-        Capability::NetConnect(_) | Capability::HttpRequest(_) | Capability::UnixConnect(_) => {
-            Some("this version gives no run a network or a socket".to_owned())
+        Capability::NetConnect(_) if !is_wasm => None,
+        Capability::NetConnect(_) => Some("this version gives no WASI program a network".to_owned()),
+        Capability::HttpRequest(_) if !is_wasm => {
+            Some("it is for WASI programs; a native task needs `net.connect`".to_owned())
         }
+        Capability::HttpRequest(_) => Some("this version makes no requests for a WASI program".to_owned()),
+        Capability::UnixConnect(_) => Some("this version gives no run a socket".to_owned()),
         Capability::Exec(_) => Some("this version runs no commands outside the jail".to_owned()),
-        Capability::Secret(_) => Some("this version has no store of secrets".to_owned()),
+        Capability::Secret(_) if is_wasm => {
+            Some("this version gives no WASI program a secret".to_owned())
+        }
+        Capability::Secret(name) => machine.secret(name).err().map(|error| error.to_string()),
         Capability::HostFull => Some("this version has no way to run anything without a jail".to_owned()),
     }
 }

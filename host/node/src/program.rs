@@ -124,7 +124,7 @@ pub fn plan_program<'r>(
         asks,
         impossible,
         ..
-    } = part(asks, machine)?;
+    } = part(asks, machine, true)?;
     let judgment = request.ruled.as_ref().map(|ruled| {
         let run = Subjected {
             task: host_policy::Subject::Adhoc(request.digest),

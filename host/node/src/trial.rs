@@ -73,6 +73,9 @@ pub fn trial(machine: &Machine, store: &Store, moment: &Moment) -> Result<(), Tr
         system_paths: Vec::new(),
         hidden: Vec::new(),
         links: Vec::new(),
+        egress: Vec::new(),
+        relay: None,
+        secrets: Vec::new(),
         never: machine.never.clone(),
         install: vec![InstalledFile {
             path: NAME.into(),

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use host_core::{Capability, Denial, Digest, Grant, RunId, TaskName};
-use host_jail::{Inlets, InstalledFile, JailRecipe, Learn, Opening, Program, Who};
+use host_jail::{
+    Egress, Inlets, InstalledFile, JailRecipe, Learn, Opening, Program, SecretFile, Who,
+};
 use host_store::Store;
 use host_wasm::{Order, Preopen, ProgramKind, RunOrder, WORKER_BYTES};
 
@@ -157,6 +159,8 @@ impl Work {
         machine: &Machine,
         run: RunId,
         who: Who,
+        relay: Option<u32>,
+        secrets: Vec<SecretFile>,
     ) -> JailRecipe {
         let openings = widest(grant.iter().filter_map(|granted| {
             let (path, writable) = match &granted.capability {
@@ -187,13 +191,19 @@ impl Work {
             never: machine.never.clone(),
             hidden: hidden(grant),
             links: Vec::new(),
+            egress: egress(grant),
+            relay,
             install: self.install.clone(),
             program: self.program(grant, &openings, &environment),
             openings,
             environment,
             stdin: self.stdin.clone(),
             limits: grant.limits().clone(),
-            learn: self.learn.clone(),
+            learn: self
+                .learn
+                .clone()
+                .map(|learn| with_secrets(learn, &secrets)),
+            secrets,
         }
     }
 
@@ -248,6 +258,39 @@ impl Work {
             fixed.chain(granted).chain(dropped).chain(input).collect();
         merged.into_iter().collect()
     }
+}
+
+/// No note has a secret of the run in it either.
+fn with_secrets(mut learn: Learn, secrets: &[SecretFile]) -> Learn {
+    let texts = secrets
+        .iter()
+        .map(|secret| String::from_utf8_lossy(&secret.bytes));
+    learn
+        .secrets
+        .extend(texts.map(|text| text.trim_end().to_owned()));
+    learn
+}
+
+/// Where a run may connect to.
+fn egress(grant: &Grant) -> Vec<Egress> {
+    let granted = grant
+        .iter()
+        .filter_map(|granted| match &granted.capability {
+            Capability::NetConnect(endpoint) => Some((endpoint, &granted.except)),
+            _ => None,
+        });
+    granted
+        .map(|(endpoint, except)| Egress {
+            endpoint: endpoint.clone(),
+            except: except
+                .iter()
+                .filter_map(|except| match &except.capability {
+                    Capability::NetConnect(endpoint) => Some(endpoint.host().clone()),
+                    _ => None,
+                })
+                .collect(),
+        })
+        .collect()
 }
 
 /// What is forbidden inside of what is granted, also by the place that a link on the way leads to.

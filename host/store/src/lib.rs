@@ -18,6 +18,7 @@ mod whole;
 
 mod compiled;
 mod content;
+mod secrets;
 mod shelved;
 mod staging;
 
@@ -56,6 +57,7 @@ pub use crate::lock::lock_within;
 pub use crate::owned::{
     OwnedDir, Privacy, ReadOwnedError, WriteOwnedError, read_owned, write_owned,
 };
+pub use crate::secrets::{SECRET_BYTES_MAX, SecretError, Secrets};
 pub use crate::shelved::{InPlace, Shelved};
 pub use crate::spool::{CreateRunError, OpenRunError, ReadRunError, RunSpool, SpoolFile};
 pub use crate::staging::{CommitError, KeepError, STAGED_FILES_MAX, StagedFile, Staging};

@@ -4,6 +4,7 @@ mod patience;
 mod source;
 
 pub(crate) mod run;
+pub(crate) mod secret;
 
 pub(crate) mod audit;
 

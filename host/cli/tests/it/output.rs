@@ -205,7 +205,7 @@ fn the_record_has_the_fields_that_are_promised_in_their_order() {
     let record = lab.record(&[&module, "--allow", &format!("fs.read:{data}")]);
     let keys =
         |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
-    let fields = "format run node caller task bundle status outcome value stdout stderr artifacts started runtime grant denials walls usage";
+    let fields = "format run node caller task bundle status outcome value stdout stderr artifacts started runtime grant denials connections walls usage";
     assert_eq!(keys(&record), fields.split(' ').collect::<Vec<_>>());
     assert_eq!(
         keys(&record["bundle"]),

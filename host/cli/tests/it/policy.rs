@@ -108,14 +108,28 @@ fn refuses(lab: &Lab, module: &str, set: &str, more: &[&str]) -> (Ran, Value) {
     (ran_ended, line)
 }
 
-/// Runs the marking task by what cannot be used: nothing runs, and no run is on record.
+/// Runs the marking task by what cannot be used: nothing runs, and what is on record says who was turned away and why, where
+/// somebody was named.
 #[track_caller]
 fn fails(host: Host<'_>, lab: &Lab, code: i32, says: &[&str]) -> Ran {
     let before = lab.journal().len();
     let ended = host.run().exits(code).says(says).never_says("panicked");
     assert!(!ran(lab), "it ran although nothing decided");
     assert_eq!(ended.text(), "");
-    assert_eq!(lab.journal().len(), before, "{:#?}", lab.journal());
+    let journal = lab.journal();
+    let added = &journal[before..];
+    assert!(added.len() <= 1, "{added:#?}");
+    for line in added {
+        assert_eq!(
+            (&line["event"], &line["caller"]),
+            (&json!("refused"), &json!("alice"))
+        );
+        assert!(
+            ended.stderr.contains(line["reason"].as_str().unwrap()),
+            "{line:#}"
+        );
+        assert_eq!(line["by"]["uid"], rustix::process::getuid().as_raw());
+    }
     assert!(lab.spooled().is_empty(), "a spool is left");
     ended
 }

@@ -100,7 +100,7 @@ fn a_secret_on_the_command_line_is_warned_of_and_never_repeated() {
             &module,
             argument,
             "--allow",
-            "net.connect:example.com:443",
+            "unix.connect:/run/nothing",
         ])
         .exits(3)
         .never_says(CANARY);

@@ -283,7 +283,7 @@ impl fmt::Display for AddressRange {
     }
 }
 
-serde_as_text!(Endpoint, HostPattern);
+serde_as_text!(Endpoint, HostName, HostPattern);
 
 /// Why a text is not an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -14,8 +14,10 @@ use super::refused::Refusals;
 use super::{Given, Guess, Run, now};
 use crate::cgroup::{Bounds, Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
+use crate::egress::{Relay, Way};
 use crate::init::{Filters, Init};
 use crate::landlock;
+use crate::mask::Mask;
 use crate::mounts::{self, Base};
 use crate::network;
 use crate::recipe::{JailRecipe, Who};
@@ -34,17 +36,15 @@ pub(super) struct Warm {
     base: Option<Base>,
     hierarchies: Hierarchies,
     filters: Filters,
-    /// Whether this process is in the network of the run already.
-    has_network: bool,
+    /// The machine's network, where this process is in that of the run already.
+    machines: Option<OwnedFd>,
 }
 
 impl Warm {
     /// Makes what can be made without a recipe. Nothing of it outlives this process.
     pub(super) fn up(by_root: bool, guess: Guess) -> Result<Self, SetupError> {
         let hierarchies = Hierarchies::discover(by_root).step("look for control groups")?;
-        if by_root {
-            network::leave_the_machines()?;
-        }
+        let machines = by_root.then(network::leave_the_machines).transpose()?;
         let of_guess = || Base::guessed(guess == Guess::Function);
         let base = by_root.then(of_guess).transpose()?;
         let surface = match guess {
@@ -56,7 +56,7 @@ impl Warm {
             base,
             hierarchies,
             filters: Filters::of(surface, false),
-            has_network: by_root,
+            machines,
         })
     }
 }
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
             base,
             hierarchies,
             filters,
-            has_network,
+            machines,
         } = warm;
         let filters = match surface(recipe) {
             surface if surface == filters.surface && recipe.learn.is_none() => filters,
@@ -91,35 +91,48 @@ impl<'a> Run<'a> {
         let groups = hierarchies
             .make(&recipe.run, bounds(recipe))
             .step("make control groups")?;
-        match give_birth(recipe, base, given, &groups, &filters, has_network) {
-            Ok(Born {
-                init,
-                channel,
-                stdout,
-                stderr,
-                last_words,
-            }) => Ok(Self {
-                recipe,
-                init,
-                channel,
-                stdout,
-                stderr,
-                last_words,
-                walls: walls(recipe, &groups),
-                not_opened: Vec::new(),
-                refusals: Refusals::new(filters.surface),
-                recorder: None,
-                groups,
-                born: now(),
-                started: None,
-                ending: None,
-                killed: None,
-                channel_closed: false,
-                out: None,
-                cpu_used: Duration::ZERO,
-                tree: Tree::default(),
-                looked: now(),
-            }),
+        let relay = machines.is_some().then(|| start_relay(recipe, &machines));
+        let relay = relay.transpose().map(Option::flatten);
+        let has_network = machines.is_some();
+        // ORDER: before init is born, which has no way back.
+        drop(machines);
+        let born = relay.and_then(|relay| {
+            let born = give_birth(recipe, base, given, &groups, &filters, has_network)?;
+            Ok((born, relay))
+        });
+        match born {
+            Ok((born, relay)) => {
+                let Born {
+                    init,
+                    channel,
+                    stdout,
+                    stderr,
+                    last_words,
+                } = born;
+                Ok(Self {
+                    recipe,
+                    init,
+                    channel,
+                    stdout,
+                    stderr,
+                    last_words,
+                    walls: walls(recipe, &groups),
+                    not_opened: Vec::new(),
+                    refusals: Refusals::new(filters.surface, recipe),
+                    recorder: None,
+                    relay,
+                    groups,
+                    born: now(),
+                    started: None,
+                    ending: None,
+                    killed: None,
+                    channel_closed: false,
+                    out: None,
+                    cpu_used: Duration::ZERO,
+                    tree: Tree::default(),
+                    looked: now(),
+                })
+            }
             Err(error) => {
                 groups.kill();
                 groups.remove();
@@ -127,6 +140,21 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Root's relay, for a run that may connect to something: its keeper is in the run's network.
+fn start_relay(
+    recipe: &JailRecipe,
+    machines: &Option<OwnedFd>,
+) -> Result<Option<Relay>, SetupError> {
+    let Some(listeners) = network::listeners(recipe)? else {
+        return Ok(None);
+    };
+    let way = Way {
+        id: recipe.relay,
+        network: machines.as_ref().map(AsFd::as_fd),
+    };
+    Relay::start(&recipe.egress, listeners, &way).map(Some)
 }
 
 /// Process 1 of a jail, and the keeper's ends of everything that leads into it.
@@ -148,8 +176,9 @@ fn give_birth(
 ) -> Result<Born, SetupError> {
     let fallbacks = fallbacks(recipe, groups)?;
     let bytes_max = recipe.limits.output().bytes();
-    let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max).step("make a pipe")?;
-    let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max).step("make a pipe")?;
+    let mask = || Mask::of(recipe.secrets.iter().map(|secret| secret.bytes.as_slice()));
+    let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max, mask()).step("make a pipe")?;
+    let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max, mask()).step("make a pipe")?;
     let (last_words, words_end) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
     rustix::fs::fcntl_setfl(&last_words, OFlags::NONBLOCK).step("make a pipe")?;

@@ -13,6 +13,7 @@ use super::watch::spoiled;
 use super::{LAST_WORDS_BYTES_MAX, Run, now};
 use crate::cgroup::Controller;
 use crate::collect;
+use crate::egress::Told;
 use crate::report::{Ending, REPORT_FORMAT, Report};
 use crate::sys;
 
@@ -39,6 +40,8 @@ impl Run<'_> {
             Some(recorded) => (recorded.refused, Some(recorded.learned)),
             None => (self.refusals.told(), None),
         };
+        let told = self.connections(&mut usage);
+        let refused = refused.into_iter().chain(told.refused).collect();
         let collected = match (&self.out, artifacts) {
             (Some(out), Some(artifacts)) if !unkillable => {
                 scratch_usage(out, &mut usage);
@@ -77,6 +80,7 @@ impl Run<'_> {
             left: collected.left,
             left_out: collected.left_out,
             refused,
+            connections: told.connections,
             learned,
             not_opened,
             // Of a jail that did not come to stand nobody knows which walls it has.
@@ -85,6 +89,21 @@ impl Run<'_> {
             reached,
             last_words,
         }
+    }
+
+    /// What was connected to, and what was refused of that.
+    fn connections(&mut self, usage: &mut Vec<(String, u64)>) -> Told {
+        let Some(relay) = self.relay.take() else {
+            return Told::default();
+        };
+        let told = relay.end().unwrap_or_else(|| {
+            let gone = "was gone before the run: what it carried is not known".to_owned();
+            self.walls.push(("relay".to_owned(), gone));
+            Told::default()
+        });
+        let count = told.connections.len() as u64;
+        usage.push(("connections".to_owned(), count.saturating_add(told.beyond)));
+        told
     }
 
     /// What a function left in its pipe, if that is text.

@@ -91,7 +91,7 @@ impl Recorder {
                     sys::leave(1);
                 }
                 let notes = Notes::new(recipe, not_opened, never(recipe));
-                let recorded = record(listener, &ends.heard, surface, notes);
+                let recorded = record(listener, &ends.heard, surface, recipe, notes);
                 let line = serde_json::to_vec(&recorded).unwrap_or_default();
                 let written = streams::write_all(&ends.recorded, &line);
                 sys::leave(i32::from(written.is_err()))
@@ -168,8 +168,14 @@ fn never(recipe: &JailRecipe) -> Vec<PathBuf> {
 }
 
 /// Answers and takes note until nobody is left who could make a call, or the keeper says that the run is over.
-fn record(listener: OwnedFd, heard: &OwnedFd, surface: Surface, mut notes: Notes<'_>) -> Recorded {
-    let mut refusals = Refusals::new(surface);
+fn record(
+    listener: OwnedFd,
+    heard: &OwnedFd,
+    surface: Surface,
+    recipe: &JailRecipe,
+    mut notes: Notes<'_>,
+) -> Recorded {
+    let mut refusals = Refusals::new(surface, recipe);
     refusals.listen(Some(listener));
     while let Some(listener) = refusals.waiting() {
         let mut polled = [

@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::time::Timespec;
 
+use crate::egress::{Destination as Granted, Rules};
 use crate::learn::Notes;
+use crate::recipe::{Egress, JailRecipe};
 use crate::report::Refused;
 use crate::seccomp::{self, Answer, Answers, Surface};
 use crate::sockaddr::{ADDRESS_BYTES_MAX, DNS, Destination};
@@ -32,11 +35,14 @@ pub(super) struct Refusals {
     listener: Option<OwnedFd>,
     /// How often, by capability and what was tried.
     told: BTreeMap<(String, String), u64>,
+    /// What leads somewhere.
+    granted: Vec<Egress>,
 }
 
 impl Refusals {
-    pub(super) fn new(surface: Surface) -> Self {
+    pub(super) fn new(surface: Surface, recipe: &JailRecipe) -> Self {
         Self {
+            granted: recipe.egress.clone(),
             surface,
             answers: None,
             listener: None,
@@ -84,7 +90,7 @@ impl Refusals {
                 if let Some(notes) = notes {
                     notes.hear(&call, listener.as_fd());
                 }
-                (None, connected(&call, listener.as_fd()))
+                (None, connected(&call, listener.as_fd(), &self.granted))
             }
         };
         let _ = sys::answer(listener.as_fd(), call.id, errno);
@@ -150,7 +156,11 @@ fn family_of(family: i32) -> String {
 }
 
 /// Where a connection was to lead, if that is anywhere outside of the jail.
-fn connected(call: &Waiting, listener: BorrowedFd<'_>) -> Option<(String, String)> {
+fn connected(
+    call: &Waiting,
+    listener: BorrowedFd<'_>,
+    granted: &[Egress],
+) -> Option<(String, String)> {
     if libc::c_long::from(call.number) != libc::SYS_connect {
         return None;
     }
@@ -163,11 +173,11 @@ fn connected(call: &Waiting, listener: BorrowedFd<'_>) -> Option<(String, String
     }
     let mut address = vec![0; length];
     memory.read_exact_at(&mut address, start).ok()?;
-    leading_to(&address)
+    leading_to(&address, granted)
 }
 
 /// The capability for a socket's address, as the kernel takes it.
-fn leading_to(address: &[u8]) -> Option<(String, String)> {
+fn leading_to(address: &[u8], granted: &[Egress]) -> Option<(String, String)> {
     match Destination::read(address)? {
         Destination::Unix(path) => {
             let path = String::from_utf8_lossy(&path);
@@ -178,11 +188,20 @@ fn leading_to(address: &[u8]) -> Option<(String, String)> {
             };
             Some((capability, "a connection".to_owned()))
         }
-        Destination::Internet(address) => outside(address),
+        Destination::Internet(address) => outside(address, granted),
     }
 }
 
-fn outside(address: SocketAddr) -> Option<(String, String)> {
+fn outside(address: SocketAddr, granted: &[Egress]) -> Option<(String, String)> {
+    // What comes to the relay it tells of itself, by its name.
+    if !granted.is_empty() && address.port() == DNS && address.ip().is_loopback() {
+        return None;
+    }
+    let to = Granted::Address(address.ip());
+    let port = NonZeroU16::new(address.port());
+    if port.is_some_and(|port| Rules::of(granted).granting(&to, port).next().is_some()) {
+        return None;
+    }
     // A resolver that was told of no server asks the machine itself.
     if address.port() == DNS {
         return Some(("net.connect".to_owned(), "the look-up of a name".to_owned()));
@@ -198,7 +217,7 @@ mod tests {
     use super::*;
 
     fn capability(address: &[u8]) -> Option<String> {
-        leading_to(address).map(|(capability, _)| capability)
+        leading_to(address, &[]).map(|(capability, _)| capability)
     }
 
     fn family(family: i32) -> [u8; 2] {
@@ -230,8 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_to_something_granted_is_not_told_of() {
+        let granted = ["10.0.0.0/8:80", "db.internal:5432"].map(|endpoint| Egress {
+            endpoint: endpoint.parse().unwrap(),
+            except: Vec::new(),
+        });
+        let told = |address: &str| outside(address.parse().unwrap(), &granted).is_some();
+        assert!(!told("10.1.2.3:80") && !told("127.0.0.1:53") && !told("127.64.0.1:5432"));
+        assert!(told("10.1.2.3:81") && told("8.8.8.8:53") && told("8.8.8.8:80"));
+    }
+
+    #[test]
     fn a_report_has_an_end_and_counts() {
-        let mut refusals = Refusals::new(Surface::Program);
+        let recipe = crate::recipe::tests::recipe(Vec::new());
+        let mut refusals = Refusals::new(Surface::Program, &recipe);
         for number in 0..200 {
             refusals.remember((EVERYTHING.to_owned(), format!("call {number}")));
         }

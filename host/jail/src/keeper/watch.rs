@@ -16,6 +16,7 @@ use super::recorder::Recorder;
 use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
+use crate::egress::{Listeners, Relay, Way};
 use crate::report::{Ending, Report};
 use crate::setup::SetupError;
 use crate::streams::{self, Moved};
@@ -102,9 +103,47 @@ impl<'a> Run<'a> {
             Err(Errno::AGAIN | Errno::INTR) => return true,
             Ok(_) | Err(_) => return false,
         }
-        // An init that is gone has said why, or its death does.
-        let _ = self.channel.go();
+        self.go();
         true
+    }
+
+    /// Lets init go on, once that was said and whoever connects for the run can.
+    fn go(&mut self) {
+        let Some(relay) = &self.relay else {
+            if self.recipe.egress.is_empty() && self.started.is_some() {
+                // An init that is gone has said why, or its death does.
+                let _ = self.channel.go();
+            }
+            return;
+        };
+        if self.started.is_none() {
+            return;
+        }
+        match relay.await_ready() {
+            Ok(()) => {
+                let _ = self.channel.go();
+            }
+            Err(error) => self.kill(Ending::NotStarted(error)),
+        }
+    }
+
+    /// Has somebody connect for the run who takes what comes to these listeners; the first is of DNS.
+    fn connect_for(&mut self, listeners: Vec<OwnedFd>) {
+        let mut listeners = listeners.into_iter();
+        let Some(dns) = listeners.next() else {
+            return;
+        };
+        let listeners = Listeners {
+            dns,
+            ports: listeners.collect(),
+        };
+        match Relay::start(&self.recipe.egress, listeners, &Way::default()) {
+            Ok(relay) => {
+                self.relay = Some(relay);
+                self.go();
+            }
+            Err(error) => self.kill(Ending::NotStarted(error)),
+        }
     }
 
     /// How long nothing needs to be looked at.
@@ -142,12 +181,14 @@ impl<'a> Run<'a> {
             Ok(Some((FromInit::Ready { notes, not_opened }, out))) => {
                 self.walls.extend(notes);
                 self.not_opened = not_opened;
-                self.out = out;
+                self.out = out.into_iter().next();
                 if self.needs_tree() && !Tree::sees(self.init.pid) {
                     self.walls.extend(blind(self.recipe));
                 }
             }
+            Ok(Some((FromInit::Listening, listeners))) => self.connect_for(listeners),
             Ok(Some((FromInit::Tells, listener))) => {
+                let listener = listener.into_iter().next();
                 if listener.is_none() {
                     let none = "this kernel tells of none".to_owned();
                     self.walls.push(("refusals".to_owned(), none));

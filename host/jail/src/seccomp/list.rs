@@ -364,6 +364,91 @@ pub(super) fn verdicts_of_init() -> Vec<(u32, Verdict)> {
         .collect()
 }
 
+/// FIONBIO, which is how the standard library has a socket not wait.
+const NOT_TO_WAIT: u32 = 0x5421;
+
+/// What a relay needs once it serves: sockets of TCP, pipes, threads and memory.
+pub(super) fn verdicts_of_relay() -> Vec<(u32, Verdict)> {
+    const SOCKET: Verdict = Verdict::Check(
+        &[
+            inet(&[equals(0, AF_INET), is_type(SOCK_STREAM), equals(2, 0)]),
+            inet(&[equals(0, AF_INET6), is_type(SOCK_STREAM), equals(2, 0)]),
+        ],
+        &NO_FAMILY,
+    );
+    const IOCTL: Verdict = Verdict::Check(
+        &[Arm {
+            tests: &[equals(1, NOT_TO_WAIT)],
+            then: Verdict::Allow,
+        }],
+        &EPERM,
+    );
+    let checked = [
+        (libc::SYS_socket, SOCKET),
+        (libc::SYS_ioctl, IOCTL),
+        (libc::SYS_clone, CLONE_THREAD),
+        (libc::SYS_clone3, ENOSYS),
+    ];
+    let plain = OF_RELAY.iter().chain(OF_RELAY_HERE);
+    let plain = plain.map(|number| (*number, Verdict::Allow));
+    checked
+        .into_iter()
+        .chain(plain)
+        .filter_map(|(number, verdict)| Some((u32::try_from(number).ok()?, verdict)))
+        .collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+const OF_RELAY_HERE: &[libc::c_long] = &[libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const OF_RELAY_HERE: &[libc::c_long] = &[];
+
+const OF_RELAY: &[libc::c_long] = &[
+    libc::SYS_accept4,
+    libc::SYS_bind,
+    libc::SYS_brk,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_close,
+    libc::SYS_connect,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_fcntl,
+    libc::SYS_futex,
+    libc::SYS_getpid,
+    libc::SYS_getrandom,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_gettid,
+    libc::SYS_madvise,
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_nanosleep,
+    libc::SYS_pipe2,
+    libc::SYS_ppoll,
+    libc::SYS_read,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_restart_syscall,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_yield,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_set_robust_list,
+    libc::SYS_setsockopt,
+    libc::SYS_shutdown,
+    libc::SYS_sigaltstack,
+    libc::SYS_splice,
+    libc::SYS_write,
+    libc::SYS_writev,
+];
+
 /// io_pgetevents(2), by architecture.
 const SYS_IO_PGETEVENTS: libc::c_long = if cfg!(target_arch = "x86_64") {
     333

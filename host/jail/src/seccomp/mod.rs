@@ -102,6 +102,11 @@ pub(crate) fn program_of_init() -> BpfProgram {
     compile(list::verdicts_of_init(), Telling::Nobody)
 }
 
+/// The program for a relay, once it serves.
+pub(crate) fn program_of_relay() -> BpfProgram {
+    compile(list::verdicts_of_relay(), Telling::Nobody)
+}
+
 /// Whether somebody answers for the filter where it refuses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Telling {

@@ -199,7 +199,7 @@ impl Signals {
     }
 
     /// A signal that has come since the last look.
-    pub(super) fn take(&self) -> Option<u8> {
+    pub(crate) fn take(&self) -> Option<u8> {
         let mut byte = [0; 1];
         let come =
             |receiver: &UnixStream, byte: &mut [u8]| matches!({ receiver }.read(byte), Ok(1));

@@ -49,6 +49,7 @@ fn a_record_has_the_same_fields_in_the_same_order() {
         "runtime",
         "grant",
         "denials",
+        "connections",
         "walls",
         "usage",
     ];

@@ -104,7 +104,8 @@ fn a_set_that_cannot_be_used_runs_no_program() {
     }
     let line = ["run", &hello, "--as", "alice"];
     lab.run(&line).exits(125).says(&["--policy is missing"]);
-    assert!(lab.events().is_empty() && lab.spooled().is_empty());
+    assert_eq!(lab.events(), ["refused", "refused"]);
+    assert!(lab.spooled().is_empty());
 }
 
 #[test]

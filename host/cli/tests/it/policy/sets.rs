@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::{RUN, fails, marking, marking_set, mode, owned, permits, ruled};
 use crate::lab::{Lab, is_root};
 
@@ -148,7 +150,12 @@ fn a_set_that_is_wrong_in_any_way_runs_nothing() {
             );
             assert!(!super::ran(&lab), "{what}: it ran");
         }
-        assert_eq!(lab.journal().len(), before, "{what}");
+        let lines = lab.journal().split_off(before);
+        let turned_away = |line: &Value| line["event"] == "refused" && line["caller"] == "alice";
+        assert!(
+            lines.len() == 2 && lines.iter().all(turned_away),
+            "{what}: {lines:#?}"
+        );
         assert_eq!(lab.spooled(), settled, "{what}");
     }
 }

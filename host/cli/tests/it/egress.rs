@@ -1,0 +1,343 @@
+//! Connections by grant: a run reaches what it was granted, by name and by address, and nothing else of any network.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::lab::{Lab, is_root};
+
+/// A server on this machine that says `name: ` and then whatever it hears, as long as the test lasts.
+fn server(at: impl Into<IpAddr>, name: &'static str) -> u16 {
+    let listener = TcpListener::bind((at.into(), 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || echo(stream, name));
+        }
+    });
+    port
+}
+
+fn echo(mut stream: TcpStream, name: &str) {
+    let _ = stream.write_all(format!("{name}: ").as_bytes());
+    let mut piece = vec![0; 64 << 10];
+    while let Ok(length) = stream.read(&mut piece) {
+        if length == 0 || stream.write_all(&piece[..length]).is_err() {
+            break;
+        }
+    }
+}
+
+/// What the scripts below have in common: `say(host, port, text)` gives the answer, or the error's name.
+const SAY: &str = r#"
+import errno, socket, sys
+def say(host, port, text="hello"):
+    try:
+        with socket.create_connection((host, port), timeout=20) as s:
+            s.sendall(text.encode())
+            s.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := s.recv(65536):
+                answer += piece
+            return answer.decode()
+    except socket.gaierror:
+        return "no such name"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+"#;
+
+fn script(lab: &Lab, lines: &str) -> String {
+    lab.python(&format!("{SAY}\n{lines}"))
+}
+
+fn output(record: &Value) -> &str {
+    record["value"]["_output"].as_str().unwrap_or_default()
+}
+
+fn denials(record: &Value) -> String {
+    record["denials"].to_string()
+}
+
+#[test]
+fn a_granted_address_is_reached_and_no_other() {
+    let lab = Lab::new();
+    let (granted, other) = (
+        server(Ipv4Addr::LOCALHOST, "granted"),
+        server(Ipv4Addr::LOCALHOST, "other"),
+    );
+    let module = script(
+        &lab,
+        &format!(
+            "print(say('127.0.0.1', {granted}))
+print(say('127.0.0.1', {other}))
+print(say('192.0.2.1', {granted}))
+print(say('192.0.2.1', 80))
+print(say('canary.example.com', {granted}))
+print(say('::1', {granted}))"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{granted}");
+    let record = lab.record(&[&module, "--allow", &allow]);
+    assert_eq!(
+        output(&record).lines().collect::<Vec<_>>(),
+        [
+            "granted: hello",
+            "ECONNREFUSED",
+            "ENETUNREACH",
+            "ENETUNREACH",
+            "no such name",
+            "ECONNRESET",
+        ]
+    );
+    let connections = record["connections"].as_array().unwrap();
+    let [connection] = connections.as_slice() else {
+        panic!("{connections:?}")
+    };
+    assert_eq!(connection["capability"], allow);
+    assert_eq!(connection["address"], format!("127.0.0.1:{granted}"));
+    assert_eq!(
+        (&connection["sent"], &connection["received"]),
+        (&5.into(), &14.into())
+    );
+    assert_eq!(connection["end"], "closed");
+    assert_eq!(record["grant"][0]["used"], "yes");
+    assert_eq!(record["usage"]["connections"], 1);
+    let denials = denials(&record);
+    for tried in [
+        format!("net.connect:192.0.2.1:{granted}"),
+        "net.connect:192.0.2.1:80".to_owned(),
+        "net.connect:canary.example.com".to_owned(),
+        format!("net.connect:[::1]:{granted}"),
+    ] {
+        assert!(denials.contains(&tried), "{tried} is not in {denials}");
+    }
+}
+
+#[test]
+fn a_name_is_reached_where_its_address_may_be() {
+    let lab = Lab::new();
+    let port = server(Ipv4Addr::LOCALHOST, "by name");
+    let module = script(
+        &lab,
+        &format!(
+            "print(say('localhost', {port}))
+print(say('LOCALHOST', {port}))
+print(socket.gethostbyname('localhost'))
+print(say('127.0.0.1', {port}))"
+        ),
+    );
+    let allow = format!("net.connect:localhost:{port}@127.0.0.1/32");
+    let record = lab.record(&[&module, "--allow", &allow]);
+    assert_eq!(
+        output(&record),
+        "by name: hello\nby name: hello\n127.64.0.1\nECONNRESET\n"
+    );
+    let told = &record["connections"][0];
+    assert_eq!(told["to"], format!("localhost:{port}"));
+    assert_eq!(told["address"], format!("127.0.0.1:{port}"));
+    assert!(
+        denials(&record).contains(&format!("net.connect:127.0.0.1:{port}")),
+        "the same server by another way"
+    );
+}
+
+#[test]
+fn a_name_that_leads_to_this_machine_is_not_followed_there() {
+    let lab = Lab::new();
+    let port = server(Ipv4Addr::LOCALHOST, "inside");
+    let module = script(&lab, &format!("print(say('localhost', {port}))"));
+    for range in ["", "@private", "@127.0.0.0/8", "@10.0.0.0/8"] {
+        let allow = format!("net.connect:localhost:{port}{range}");
+        let record = lab.record(&[&module, "--allow", &allow]);
+        assert_eq!(output(&record), "ECONNRESET\n", "{allow}");
+        assert_eq!(record["connections"][0]["end"], "refused");
+        let denials = denials(&record);
+        assert!(
+            denials.contains("it leads to 127.0.0.1, which is in no range of the grant"),
+            "{allow}: {denials}"
+        );
+    }
+}
+
+#[test]
+fn an_address_of_the_newer_protocol_is_reached_too() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        // This machine has none, and so no run has.
+        return;
+    }
+    let lab = Lab::new();
+    let port = server(Ipv6Addr::LOCALHOST, "six");
+    let module = script(&lab, &format!("print(say('::1', {port}))"));
+    let allow = format!("net.connect:[::1]:{port}");
+    let record = lab.record(&[&module, "--allow", &allow]);
+    assert_eq!(output(&record), "six: hello\n");
+}
+
+#[test]
+fn many_bytes_and_many_connections_arrive_and_are_counted() {
+    let lab = Lab::new();
+    let port = server(Ipv4Addr::LOCALHOST, "x");
+    let module = script(
+        &lab,
+        &format!(
+            "import threading
+text = 'y' * (8 << 20)
+assert say('127.0.0.1', {port}, text) == 'x: ' + text
+def many():
+    for _ in range(20):
+        assert say('127.0.0.1', {port}) == 'x: hello'
+    done.append(1)
+done = []
+threads = [threading.Thread(target=many) for _ in range(10)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(done))"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let record = lab.record(&[&module, "--allow", &allow]);
+    assert_eq!(output(&record), "10\n");
+    let connections = record["connections"].as_array().unwrap();
+    assert_eq!(connections.len(), 201);
+    let sent: u64 = connections
+        .iter()
+        .map(|one| one["sent"].as_u64().unwrap())
+        .sum();
+    assert_eq!(sent, (8 << 20) + 200 * 5);
+}
+
+#[test]
+fn a_peer_that_breaks_off_and_one_that_is_not_there_are_errors_for_the_task() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let breaking = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Once it hears something: whatever it heard of that is lost with it.
+            let _ = stream.read(&mut [0]);
+            let _ =
+                rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO));
+        }
+    });
+    let gone = {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let module = script(
+        &lab,
+        &format!(
+            "print(say('127.0.0.1', {breaking}) in ('ECONNRESET', 'EPIPE'))\nprint(say('127.0.0.1', {gone}))"
+        ),
+    );
+    let allow = [breaking, gone].map(|port| format!("net.connect:127.0.0.1:{port}"));
+    let record = lab.record(&[&module, "--allow", &allow[0], "--allow", &allow[1]]);
+    assert_eq!(output(&record), "True\nECONNRESET\n");
+    let ends: Vec<&Value> = record["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["end"])
+        .collect();
+    assert_eq!(ends, ["broken", "unreachable"]);
+}
+
+/// The relay of a run: the keeper's child that is in no process namespace of a run.
+fn relay(keeper: Pid) -> Pid {
+    let children = format!("/proc/{0}/task/{0}/children", keeper.as_raw_nonzero());
+    let children = std::fs::read_to_string(children).unwrap();
+    let is_outside = |child: &&str| {
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        let ids = status
+            .lines()
+            .find(|line| line.starts_with("NSpid:"))
+            .unwrap();
+        ids.split_whitespace().count() == 2
+    };
+    let found = children.split_whitespace().find(is_outside).unwrap();
+    Pid::from_raw(found.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn when_the_relay_is_killed_nothing_can_be_connected_to() {
+    let lab = Lab::new();
+    let port = server(Ipv4Addr::LOCALHOST, "there");
+    let module = script(
+        &lab,
+        &format!(
+            "import time
+print(say('127.0.0.1', {port}), file=sys.stderr, flush=True)
+while say('127.0.0.1', {port}) != 'ECONNREFUSED':
+    time.sleep(0.01)
+print(say('127.0.0.1', {port}))
+print(say('192.0.2.1', {port}))"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let mut live = lab
+        .host(&["run", &module, "--allow", &allow, "--output", "json"])
+        .start();
+    live.hears("there: hello");
+    kill_process(relay(live.keeper()), Signal::KILL).unwrap();
+    let ran = live.end();
+    let record = ran.record();
+    assert_eq!(output(&record), "ECONNREFUSED\nENETUNREACH\n");
+    assert!(
+        record["walls"]["relay"].as_str().unwrap().contains("gone"),
+        "{}",
+        record["walls"]
+    );
+}
+
+#[test]
+fn a_relay_has_no_power_of_its_own() {
+    let lab = Lab::new();
+    let port = server(Ipv4Addr::LOCALHOST, "there");
+    let module = script(
+        &lab,
+        &format!(
+            "import time\nprint(say('127.0.0.1', {port}), file=sys.stderr, flush=True)\ntime.sleep(60)"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let mut live = lab
+        .host(&[
+            "run",
+            &module,
+            "--allow",
+            &allow,
+            "--output",
+            "json",
+            "--timeout",
+            "3s",
+        ])
+        .start();
+    live.hears("there: hello");
+    let relay = relay(live.keeper()).as_raw_nonzero();
+    let status = std::fs::read_to_string(format!("/proc/{relay}/status")).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(field("CapEff:"), "0000000000000000");
+    assert_eq!(field("CapPrm:"), "0000000000000000");
+    assert_eq!(field("NoNewPrivs:"), "1");
+    assert_eq!(field("Seccomp:"), "2");
+    if is_root() {
+        let uid: u32 = field("Uid:").parse().unwrap();
+        assert!((0x7800_0000..=0x7BFF_FFFF).contains(&uid), "{uid}");
+        assert_eq!(field("CapBnd:"), "0000000000000000");
+        let open = std::fs::read_dir(format!("/proc/{relay}/fd")).unwrap();
+        for descriptor in open.flatten() {
+            let leads = std::fs::read_link(descriptor.path()).unwrap();
+            let leads = leads.to_string_lossy();
+            let is_own = ["socket:", "pipe:", "/dev/null", "/memfd:"]
+                .iter()
+                .any(|own| leads.starts_with(own));
+            assert!(is_own, "the relay has {leads}");
+        }
+    }
+    live.end();
+}

@@ -1,0 +1,127 @@
+//! A process beside the keeper: forked from it with a few of its descriptors, dies with it, hears when the run is over, and
+//! leaves what it has to tell in memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{MemfdFlags, SeekFrom};
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::time::Timespec;
+
+use crate::streams;
+use crate::sys::{self, Forked};
+
+/// Such a process, as its keeper holds it.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Closed when the run is over.
+    goes_on: OwnedFd,
+    told: OwnedFd,
+}
+
+/// Which side of the fork this is.
+pub(crate) enum Side {
+    Keeper(Beside),
+    Beside(Own),
+}
+
+/// What the process has of its own.
+pub(crate) struct Own {
+    keeper: Pid,
+    /// Closes when the run is over, or the keeper gone.
+    pub(crate) over: OwnedFd,
+    told: OwnedFd,
+}
+
+impl Beside {
+    pub(crate) fn fork(name: &str) -> io::Result<Side> {
+        let (over, goes_on) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let flags = MemfdFlags::CLOEXEC;
+        let told = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+        let keeper = rustix::process::getpid();
+        match sys::fork()? {
+            Forked::Child => Ok(Side::Beside(Own { keeper, over, told })),
+            Forked::Parent(pid) => match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+                Ok(pidfd) => Ok(Side::Keeper(Self {
+                    pid,
+                    pidfd,
+                    goes_on,
+                    told,
+                })),
+                Err(errno) => {
+                    let _ = rustix::process::kill_process(pid, Signal::KILL);
+                    Err(errno.into())
+                }
+            },
+        }
+    }
+
+    /// Says that the run is over, waits so long for the end of it, and returns what it told, at most `bytes_max` of it;
+    /// nothing if it did not come to a good end.
+    pub(crate) fn end(self, wait_max: Duration, bytes_max: u64) -> Option<Vec<u8>> {
+        let Self {
+            pid,
+            pidfd,
+            goes_on,
+            told,
+        } = self;
+        drop(goes_on);
+        let timeout = Timespec {
+            tv_sec: wait_max.as_secs().cast_signed(),
+            tv_nsec: wait_max.subsec_nanos().into(),
+        };
+        let mut polled = [PollFd::new(&pidfd, PollFlags::IN)];
+        while rustix::event::poll(&mut polled, Some(&timeout)) == Err(Errno::INTR) {}
+        let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+        let Ok(Some((_, status))) = ended else {
+            // It waits for something that does not answer, and goes when that does.
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            return None;
+        };
+        if status.exit_status() != Some(0) {
+            return None;
+        }
+        rustix::fs::seek(&told, SeekFrom::Start(0)).ok()?;
+        let mut bytes = Vec::new();
+        File::from(told)
+            .take(bytes_max)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        Some(bytes)
+    }
+}
+
+impl Own {
+    /// Closes everything but what it has itself and `kept`, and arms the signal of the keeper's death.
+    pub(crate) fn let_go_of_the_keepers(&self, kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let own = [self.over.as_fd(), self.told.as_fd()];
+        let kept: Vec<BorrowedFd<'_>> = own.into_iter().chain(kept.iter().copied()).collect();
+        sys::close_all_but(&kept)?;
+        self.die_with_keeper()
+    }
+
+    /// A change of ids erases the signal: then it is armed anew.
+    pub(crate) fn die_with_keeper(&self) -> io::Result<()> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // ORDER: the keeper may have died before the signal was armed.
+        if rustix::process::getppid() == Some(self.keeper) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    /// Leaves what is to be told, and ends.
+    pub(crate) fn tell(&self, bytes: &[u8]) -> ! {
+        let written = streams::write_all(&self.told, bytes);
+        sys::leave(i32::from(written.is_err()))
+    }
+}
