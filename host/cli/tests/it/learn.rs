@@ -1,6 +1,7 @@
 //! Runs that learn: what is noted of them, what becomes of it, and that nothing is allowed or held up for it.
 
 mod automounter;
+mod rules;
 mod seen;
 
 use std::collections::BTreeMap;
