@@ -38,6 +38,8 @@ pub enum Ending {
         /// What the file system answered.
         cause: String,
     },
+    /// Who took note of it died, and with that who answers for its filter, so it was killed.
+    RecorderLost,
 }
 
 /// One output stream as it was kept.
@@ -76,6 +78,10 @@ pub struct Refused {
 pub struct Noted {
     /// The capability that it takes.
     pub capability: Capability,
+    /// Whether the run had it: it was mounted for it, and not hidden.
+    pub granted: bool,
+    /// Whether it is of one file, as it was there when the run was over.
+    pub file: bool,
     /// How often.
     pub times: u64,
 }

@@ -320,6 +320,9 @@ fn judge(report: Report, limits: &Limits) -> Result<(), CompileError> {
         Ending::OutputLost { .. } => Err(CompileError::Lost {
             reason: "what it made could not be kept",
         }),
+        Ending::RecorderLost => Err(CompileError::Lost {
+            reason: "who took note of it was killed",
+        }),
     }
 }
 

@@ -100,12 +100,16 @@ pub struct LearnedLine {
     pub capability: Capability,
     /// Whether the run had it.
     pub granted: bool,
+    /// Whether it is of one file, as it was there when the run was over.
+    #[serde(default)]
+    pub file: bool,
     /// How often.
     pub times: u64,
 }
 
 /// Whether the use of a capability is seen at all: nobody sees who reads a variable.
-fn is_seen(capability: &Capability) -> bool {
+#[must_use]
+pub fn is_seen(capability: &Capability) -> bool {
     match capability {
         Capability::FsRead(_)
         | Capability::FsWrite(_)
@@ -194,29 +198,37 @@ impl Draft {
 
     /// Says of each grant whether the run made use of it, as far as that can be seen, and of each thing noted whether it
     /// was granted.
+    ///
+    /// What a run had it used only where it really had it: the text of a grant also covers what is hidden in it, and what
+    /// it does not show. And only where nothing was missed can anybody say that something was not used.
     pub(crate) fn mark_used(&mut self, learned: &Learned) -> Vec<LearnedLine> {
-        let noted = || learned.noted.iter();
+        let is_all = !learned.blind && learned.beyond == 0;
+        let had = || learned.noted.iter().filter(|noted| noted.granted);
         let mut granted: Vec<Capability> = Vec::with_capacity(self.grant.len());
         for line in &mut self.grant {
             let Ok(capability) = line.capability.parse::<Capability>() else {
                 continue;
             };
             if is_seen(&capability) {
-                let is_used = noted().any(|noted| capability.covers(&noted.capability));
-                line.used = match (is_used, learned.blind) {
+                let is_used = had().any(|noted| capability.covers(&noted.capability));
+                line.used = match (is_used, is_all) {
                     (true, _) => Used::Yes,
-                    (false, false) => Used::No,
-                    (false, true) => Used::Unknown,
+                    (false, true) => Used::No,
+                    (false, false) => Used::Unknown,
                 };
             }
             granted.push(capability);
         }
         let is_granted =
             |noted: &Capability| granted.iter().any(|capability| capability.covers(noted));
-        noted()
+        // What was mounted and not granted every run has: parts of the system, where something in it is hidden.
+        let lines = learned.noted.iter();
+        let lines = lines.filter(|noted| !noted.granted || is_granted(&noted.capability));
+        lines
             .map(|noted| LearnedLine {
                 capability: noted.capability.clone(),
-                granted: is_granted(&noted.capability),
+                granted: noted.granted,
+                file: noted.file,
                 times: noted.times,
             })
             .collect()
@@ -329,5 +341,106 @@ impl Draft {
                 .map(|report| report.usage.iter().cloned().collect())
                 .unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host_core::Origin;
+    use host_jail::Noted;
+
+    use super::*;
+
+    fn draft(grant: &[&str]) -> Draft {
+        let moment = Moment {
+            unix_seconds: 1,
+            nanos: 0,
+            random: [0; 18],
+            person: Person {
+                uid: 0,
+                login: None,
+            },
+        };
+        let subject = Subject {
+            task: None,
+            bundle: BundleSummary {
+                id: Digest::from_bytes([0; 32]),
+                module: None,
+                version: String::new(),
+                signers: Vec::new(),
+            },
+            denials: Vec::new(),
+            is_wasm: false,
+            judged: None,
+        };
+        let lines = grant.iter().map(|capability| GrantLine {
+            capability: (*capability).to_owned(),
+            origin: Origin::Caller,
+            rule: String::new(),
+            used: Used::Unknown,
+        });
+        Draft {
+            grant: lines.collect(),
+            ..Draft::new(subject, None, &moment)
+        }
+    }
+
+    fn learned(noted: &[(&str, bool)], beyond: u64, blind: bool) -> Learned {
+        let noted = noted.iter().map(|(capability, granted)| Noted {
+            capability: capability.parse().unwrap(),
+            granted: *granted,
+            file: true,
+            times: 1,
+        });
+        Learned {
+            noted: noted.collect(),
+            beyond,
+            blind,
+        }
+    }
+
+    const GRANTS: [&str; 3] = ["fs.read:/srv", "fs.read:/opt", "env:LANG"];
+
+    #[track_caller]
+    fn used(learned: &Learned, expected: [Used; 3]) {
+        let mut draft = draft(&GRANTS);
+        draft.mark_used(learned);
+        let used: Vec<Used> = draft.grant.iter().map(|line| line.used).collect();
+        assert_eq!(used, expected);
+    }
+
+    #[test]
+    fn what_was_not_used_is_said_only_where_nothing_was_missed() {
+        let noted = [("fs.read:/srv/a", true)];
+        used(
+            &learned(&noted, 0, false),
+            [Used::Yes, Used::No, Used::Unknown],
+        );
+        let unknown = [Used::Yes, Used::Unknown, Used::Unknown];
+        used(&learned(&noted, 1, false), unknown);
+        used(&learned(&noted, 0, true), unknown);
+    }
+
+    /// A grant that is said to have been used, and a rule for what was forbidden, came of a path that lay in the grant and
+    /// was hidden.
+    #[test]
+    fn what_a_run_did_not_have_it_did_not_use_whatever_the_text_of_its_grants_covers() {
+        let noted = learned(
+            &[("fs.read:/srv/hidden", false), ("fs.read:/mnt/a", true)],
+            0,
+            false,
+        );
+        used(&noted, [Used::No, Used::No, Used::Unknown]);
+        let lines = draft(&GRANTS).mark_used(&noted);
+        let lines: Vec<(String, bool)> = lines
+            .iter()
+            .map(|line| (line.capability.to_string(), line.granted))
+            .collect();
+        let hidden = "fs.read:/srv/hidden".to_owned();
+        assert_eq!(
+            lines,
+            [(hidden, false)],
+            "what was not granted is every run's"
+        );
     }
 }

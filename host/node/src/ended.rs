@@ -136,6 +136,9 @@ fn outcome(report: Option<&Report>, verdict: Option<&Option<Verdict>>) -> Outcom
         Ending::OutputLost { cause } => Outcome::Lost {
             reason: format!("its output could not be kept: {cause}"),
         },
+        Ending::RecorderLost => Outcome::Lost {
+            reason: "who took note of it with --learn was killed".to_owned(),
+        },
     }
 }
 

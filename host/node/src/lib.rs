@@ -33,7 +33,7 @@ pub use begin::{BeginError, TurnedAway, begin, refuse, turn_away, unstarted};
 pub use compile::{
     CompileError, Compiled, Compiling, PROGRAM_BYTES_MAX, compile, digest_of_program,
 };
-pub use draft::{HIDDEN, LearnedLine, Moment, NOT_GRANTED, Person, ResultValue, TRIED};
+pub use draft::{HIDDEN, LearnedLine, Moment, NOT_GRANTED, Person, ResultValue, TRIED, is_seen};
 pub use judgment::{Judgment, Ruled};
 pub use load::{LoadError, Loaded, load, read_program, seal_plain_tar};
 pub use machine::{Machine, Starter, UserError};

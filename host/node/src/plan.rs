@@ -171,6 +171,10 @@ pub fn plan<'l>(
     let decision = without(decision, impossible);
     let input_digest = digest_of(&input);
     let named_paths = named_paths(&input);
+    let learn = request.learn.then(|| {
+        let grant = granted(&decision, &asks, &limits).ok();
+        learn(&input, grant.as_ref(), machine)
+    });
     Ok(Plan {
         loaded,
         task,
@@ -183,7 +187,7 @@ pub fn plan<'l>(
         judgment,
         limits,
         noop: request.noop,
-        learn: request.learn.then(|| learn(&input)),
+        learn,
         named_paths,
     })
 }
@@ -230,13 +234,38 @@ fn named_paths(input: &CheckedInput) -> Vec<(ParameterName, CanonicalPath)> {
     paths.collect()
 }
 
-/// Notes of a run have nothing in them that its input tells in confidence.
-fn learn(input: &CheckedInput) -> Learn {
+/// How long the value of a variable is at least that notes must not have in them, in bytes: shorter ones stand everywhere.
+const VALUE_BYTES_MIN: usize = 4;
+
+/// Notes of a run have nothing in them that its input tells in confidence, nor what a variable says that it was granted.
+fn learn(input: &CheckedInput, grant: Option<&Grant>, machine: &Machine) -> Learn {
     let mut learn = Learn::default();
     for (_, value, _) in input.iter().filter(|(_, _, sensitive)| *sensitive) {
         add_texts(value, &mut learn.secrets);
     }
+    let Some(grant) = grant else {
+        return learn;
+    };
+    let values = grant
+        .env()
+        .filter_map(|name| machine.environment.get(name.as_str()));
+    let is_told = |value: &&String| value.len() >= VALUE_BYTES_MIN && !is_open(value, grant);
+    learn.secrets.extend(values.filter(is_told).cloned());
     learn
+}
+
+/// Whether the grant itself says as much: a variable that names a directory of it is no secret, and notes that must not
+/// have it in them would be none at all.
+fn is_open(value: &str, grant: &Grant) -> bool {
+    grant.iter().any(|granted| match &granted.capability {
+        Capability::FsRead(path) | Capability::FsWrite(path) => {
+            let is_named = path.as_str().contains(value);
+            let is_everything = path.segments().next().is_none();
+            let named = value.parse::<CanonicalPath>();
+            is_named || !is_everything && named.is_ok_and(|named| path.contains(&named))
+        }
+        _ => false,
+    })
 }
 
 /// The texts and numbers in a value, which is no deeper than an input may be.

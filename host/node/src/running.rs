@@ -98,6 +98,9 @@ impl LearnedRun {
             if self.beyond > 0 {
                 line.insert("learned_beyond".to_owned(), json!(self.beyond));
             }
+            if self.blind {
+                line.insert("learned_blind".to_owned(), json!(true));
+            }
         }
     }
 }
@@ -197,22 +200,8 @@ impl Running<'_> {
                 .sync()
                 .map_err(|error| failed(io::Error::other(error)))?;
         }
-        let judgment = self.draft.judgment();
-        let judged = |mut line: Value| {
-            judgment.add_to(&mut line, false);
-            if let Some(learned) = &ended.finished.learned {
-                learned.add_to(&mut line);
-            }
-            line
-        };
-        let appended = match self.journal.append(time, &judged(finished_line(record))) {
-            // Whatever a task did to make its record long, that it ended and how is on record.
-            Err(JournalError::TooLong { .. }) => {
-                self.journal.append(time, &judged(short_line(record)))
-            }
-            appended => appended,
-        };
-        appended.map_err(|source| FinishError::Journal { run, source })?;
+        self.put_on_record(time, &ended.finished)
+            .map_err(|source| FinishError::Journal { run, source })?;
         // Its last act was to say that the run has ended; by now it is gone too.
         let is_gone = self.keeper.wait();
         // A mark that stays is found at the next start, which then looks for what is left. So it stays where something
@@ -221,6 +210,31 @@ impl Running<'_> {
             let _ = self.mark.done();
         }
         Ok(ended.finished)
+    }
+
+    /// Whatever a task did to make its record long, that it ended and how is on record.
+    fn put_on_record(&self, time: Timestamp, finished: &Finished) -> Result<(), JournalError> {
+        let (record, learned) = (&finished.record, finished.learned.as_ref());
+        let lines = [
+            (finished_line as fn(&Record<ResultValue>) -> Value, learned),
+            (short_line, learned),
+            // ORDER: the last one has nothing in it that a run could make long.
+            (short_line, None),
+        ];
+        let judgment = self.draft.judgment();
+        let mut appended = Ok(());
+        for (line, learned) in lines {
+            let mut line = line(record);
+            judgment.add_to(&mut line, false);
+            if let Some(learned) = learned {
+                learned.add_to(&mut line);
+            }
+            appended = self.journal.append(time, &line);
+            if !matches!(appended, Err(JournalError::TooLong { .. })) {
+                break;
+            }
+        }
+        appended
     }
 }
 

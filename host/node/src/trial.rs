@@ -109,6 +109,9 @@ pub fn trial(machine: &Machine, store: &Store, moment: &Moment) -> Result<(), Tr
         Ending::Exited { code } => did(&format!("exited with {code}")),
         Ending::Signalled { signal } => did(&format!("was killed by signal {signal}")),
         Ending::Limit { name } => did(&format!("passed the limit `{name}`")),
-        Ending::Cancelled | Ending::Unkillable | Ending::OutputLost { .. } => did("was lost"),
+        Ending::Cancelled
+        | Ending::Unkillable
+        | Ending::OutputLost { .. }
+        | Ending::RecorderLost => did("was lost"),
     }
 }

@@ -8,6 +8,9 @@ use host_core::{CallerName, CanonicalPath, Capability, TaskName};
 use crate::action::{Action, permitting};
 use crate::target::Target;
 
+/// How many files of one directory stay apart.
+pub const FILES_APART_MAX: usize = 3;
+
 /// What one run was seen to use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Observed {
@@ -17,6 +20,9 @@ pub struct Observed {
     pub task: TaskName,
     /// What it used.
     pub used: Vec<Capability>,
+    /// Files among that, each with the directory that is permitted in their place where they are more than
+    /// [`FILES_APART_MAX`].
+    pub files: Vec<(Capability, Capability)>,
 }
 
 /// What follows from what was seen of one task.
@@ -46,60 +52,86 @@ impl Learned {
     }
 }
 
+/// What was seen of one task and one caller.
+#[derive(Debug, Default)]
+struct Seen<'o> {
+    used: BTreeSet<&'o Capability>,
+    /// Files by the directory that may stand for them.
+    files: BTreeMap<&'o Capability, BTreeSet<&'o Capability>>,
+}
+
+/// A capability that a rule is written for.
+#[derive(Debug)]
+struct Needed {
+    capability: Capability,
+    /// How many files it stands for, where they were too many to stay apart.
+    stands_for: Option<usize>,
+}
+
 /// Writes the least rules for what was seen; `group`, where there is one, stands for all callers.
+///
+/// INVARIANT: nobody is permitted what only others were seen to use, unless a group stands for all of them.
 #[must_use]
 pub fn learn(observed: &[Observed], group: Option<&str>) -> Learned {
-    let mut by_task: BTreeMap<&TaskName, (BTreeSet<&CallerName>, BTreeSet<Capability>)> =
-        BTreeMap::new();
+    let mut seen: BTreeMap<(&TaskName, Option<&CallerName>), Seen<'_>> = BTreeMap::new();
     for run in observed {
-        let (callers, used) = by_task.entry(&run.task).or_default();
-        callers.extend(&run.caller);
-        used.extend(run.used.iter().cloned());
+        let caller = run.caller.as_ref().filter(|_| group.is_none());
+        let seen = seen.entry((&run.task, caller)).or_default();
+        seen.used.extend(&run.used);
+        for (file, directory) in &run.files {
+            seen.files.entry(directory).or_default().insert(file);
+        }
     }
     let mut ids = Ids::default();
     let mut learned = Learned::default();
-    for (task, (callers, used)) in by_task {
-        let mut rules = String::new();
-        let asks = least(used);
-        for principal in principals(&callers, group) {
-            rule(&mut rules, &mut ids, &principal, task, None);
-            for capability in &asks {
-                rule(&mut rules, &mut ids, &principal, task, Some(capability));
-            }
+    for ((task, caller), seen) in seen {
+        let needed = seen.least();
+        let of_task = learned.tasks.entry(task.clone()).or_default();
+        let mut writer = Writer {
+            rules: &mut of_task.rules,
+            ids: &mut ids,
+            principal: principal(caller, group),
+            task,
+        };
+        if caller.is_none() && group.is_none() {
+            writer.comment("nobody was named who ran this, so it is permitted to everybody");
         }
-        learned
-            .tasks
-            .insert(task.clone(), LearnedTask { rules, asks });
+        writer.run();
+        for needed in &needed {
+            writer.capability(needed);
+        }
+        let needed = needed.into_iter().map(|needed| needed.capability);
+        let asks = std::mem::take(&mut of_task.asks).into_iter().chain(needed);
+        of_task.asks = least(asks.collect());
     }
     learned
 }
 
-/// The same, but for files of one directory where they are more than [`FILES_APART_MAX`]: then it is the directory.
-#[must_use]
-pub fn by_directories(used: &[Capability]) -> Vec<Capability> {
-    let mut files: BTreeMap<Capability, BTreeSet<&Capability>> = BTreeMap::new();
-    for capability in used {
-        if let Some(directory) = directory_of(capability) {
-            files.entry(directory).or_default().insert(capability);
-        }
+impl Seen<'_> {
+    /// What it takes, without what others cover, and with directories in place of too many files.
+    fn least(&self) -> Vec<Needed> {
+        let many = self.files.iter();
+        let many: BTreeMap<&Capability, &BTreeSet<&Capability>> = many
+            .filter(|(_, files)| files.len() > FILES_APART_MAX)
+            .map(|(directory, files)| (*directory, files))
+            .collect();
+        let is_apart = |used: &Capability| !many.values().any(|files| files.contains(used));
+        let used = self.used.iter().filter(|used| is_apart(used));
+        let used: BTreeSet<Capability> =
+            used.copied().chain(many.keys().copied()).cloned().collect();
+        let needed = least(used).into_iter();
+        needed
+            .map(|capability| Needed {
+                stands_for: many.get(&capability).map(|files| files.len()),
+                capability,
+            })
+            .collect()
     }
-    let widened = |capability: &Capability| {
-        let directory = directory_of(capability)?;
-        let files = files.get(&directory)?;
-        (files.len() > FILES_APART_MAX).then_some(directory)
-    };
-    let all: BTreeSet<Capability> = used
-        .iter()
-        .map(|capability| widened(capability).unwrap_or_else(|| capability.clone()))
-        .collect();
-    least(all)
 }
 
-/// How many files of one directory stay apart.
-pub const FILES_APART_MAX: usize = 3;
-
 /// The same for the directory that a file lies in; never for all of the machine.
-fn directory_of(capability: &Capability) -> Option<Capability> {
+#[must_use]
+pub fn directory_of(capability: &Capability) -> Option<Capability> {
     let above = |path: &CanonicalPath| {
         let (above, _) = path.as_str().rsplit_once('/')?;
         above.parse::<CanonicalPath>().ok()
@@ -143,45 +175,57 @@ impl Ids {
     }
 }
 
-fn principals(callers: &BTreeSet<&CallerName>, group: Option<&str>) -> Vec<String> {
-    match group {
-        Some(group) => vec![format!("principal in Group::{group:?}")],
-        None if callers.is_empty() => vec!["principal".to_owned()],
-        None => callers
-            .iter()
-            .map(|caller| format!("principal == Caller::{:?}", caller.as_str()))
-            .collect(),
+fn principal(caller: Option<&CallerName>, group: Option<&str>) -> String {
+    match (group, caller) {
+        (Some(group), _) => format!("principal in Group::{group:?}"),
+        (None, None) => "principal".to_owned(),
+        (None, Some(caller)) => format!("principal == Caller::{:?}", caller.as_str()),
     }
 }
 
-fn rule(
-    rules: &mut String,
-    ids: &mut Ids,
-    principal: &str,
-    task: &TaskName,
-    capability: Option<&Capability>,
-) {
-    // Writing to a text cannot fail.
-    let Some(capability) = capability else {
+/// Writes the rules of one task for one principal. Writing to a text cannot fail.
+struct Writer<'w> {
+    rules: &'w mut String,
+    ids: &'w mut Ids,
+    principal: String,
+    task: &'w TaskName,
+}
+
+impl Writer<'_> {
+    fn comment(&mut self, text: &str) {
+        let _ = writeln!(self.rules, "// {text}");
+    }
+
+    fn run(&mut self) {
         let _ = writeln!(
-            rules,
-            "@id({:?})\npermit ({principal}, action == Action::\"run\", resource == Task::{:?});",
-            ids.next(task, Action::Run),
-            task.as_str()
+            self.rules,
+            "@id({:?})\npermit ({}, action == Action::\"run\", resource == Task::{:?});",
+            self.ids.next(self.task, Action::Run),
+            self.principal,
+            self.task.as_str()
         );
-        return;
-    };
-    let target = Target::of(capability, task.as_str());
-    for action in permitting(capability) {
-        let _ = writeln!(
-            rules,
-            "@id({:?})\npermit ({principal}, action == Action::{:?}, resource == {}::{:?})\nwhen {{ context.task == Task::{:?} }};",
-            ids.next(task, action),
-            action.as_str(),
-            target.kind(),
-            target.id(),
-            task.as_str()
-        );
+    }
+
+    fn capability(&mut self, needed: &Needed) {
+        if let Some(files) = needed.stands_for {
+            self.comment(&format!(
+                "this is in place of {files} files, and permits all there is in their directory"
+            ));
+        }
+        let capability = &needed.capability;
+        let target = Target::of(capability, self.task.as_str());
+        for action in permitting(capability) {
+            let _ = writeln!(
+                self.rules,
+                "@id({:?})\npermit ({}, action == Action::{:?}, resource == {}::{:?})\nwhen {{ context.task == Task::{:?} }};",
+                self.ids.next(self.task, action),
+                self.principal,
+                action.as_str(),
+                target.kind(),
+                target.id(),
+                self.task.as_str()
+            );
+        }
     }
 }
 
@@ -197,6 +241,7 @@ mod tests {
             caller: Some(caller.parse().unwrap()),
             task: "service::report".parse().unwrap(),
             used: used.iter().map(|used| used.parse().unwrap()).collect(),
+            files: Vec::new(),
         }
     }
 
@@ -253,6 +298,7 @@ mod tests {
                 caller: None,
                 task: format!("{long}{name}").parse().unwrap(),
                 used: vec!["fs.read:/a".parse().unwrap()],
+                files: Vec::new(),
             });
         }
         let learned = learn(&runs, None);
@@ -274,42 +320,91 @@ mod tests {
         assert!(set.warnings().is_empty(), "{:?}", set.warnings());
     }
 
+    /// What one caller used and another did not was permitted to both.
+    #[test]
+    fn nobody_is_permitted_what_only_others_used() {
+        let runs = [
+            observed("alice", &["fs.read:/a"]),
+            observed("bob", &["fs.read:/b"]),
+            Observed {
+                caller: None,
+                ..observed("bob", &["fs.read:/c"])
+            },
+        ];
+        let learned = learn(&runs, None);
+        let set = set(&learned.rules());
+        let allows =
+            |text: &str| matches!(set.decide(&request(text)).decision, Decision::Allowed(_));
+        for (caller, has, has_not) in [("alice", "/a", "/b"), ("bob", "/b", "/a")] {
+            let asks = |path: &str| format!("{caller} service::report asks fs.read:{path}");
+            assert!(allows(&asks(has)) && !allows(&asks(has_not)), "{caller}");
+            assert!(allows(&asks("/c")), "{caller}");
+        }
+        assert!(allows("carol service::report asks fs.read:/c"));
+        let rules = learned.rules();
+        assert!(
+            rules
+                .starts_with("// nobody was named who ran this, so it is permitted to everybody\n"),
+            "{rules}"
+        );
+        assert_eq!(rules.matches("// nobody").count(), 1);
+        let asks = &learned.tasks.values().next().unwrap().asks;
+        assert_eq!(asks.len(), 3, "a task asks for what any run of it takes");
+        let of_group = learn(&runs, Some("ops")).rules();
+        assert_eq!(of_group.matches("principal in Group").count(), 4);
+        assert!(!of_group.contains("// nobody"));
+    }
+
     #[test]
     fn many_files_of_one_directory_are_the_directory() {
-        let widened = |used: &[&str]| {
-            let used: Vec<Capability> = used.iter().map(|used| used.parse().unwrap()).collect();
-            let widened = by_directories(&used);
-            let texts = widened.iter().map(ToString::to_string);
-            texts.collect::<Vec<_>>().join(", ")
+        let with_files = |caller: &str, used: &[&str], files: &[&str]| {
+            let files = files.iter().map(|file| {
+                let file: Capability = file.parse().unwrap();
+                let directory = directory_of(&file).unwrap();
+                (file, directory)
+            });
+            Observed {
+                files: files.collect(),
+                ..observed(caller, used)
+            }
         };
-        assert_eq!(
-            widened(&["fs.read:/a/1", "fs.read:/a/2", "fs.read:/a/3"]),
-            "fs.read:/a/1, fs.read:/a/2, fs.read:/a/3"
+        let check = |runs: &[Observed], expected: &str| {
+            let learned = learn(runs, None);
+            let asks = &learned.tasks.values().next().unwrap().asks;
+            let texts: Vec<String> = asks.iter().map(ToString::to_string).collect();
+            assert_eq!(texts.join(", "), expected);
+            learned.rules()
+        };
+        let three = ["fs.read:/a/1", "fs.read:/a/2", "fs.read:/a/3"];
+        let four = [&three[..], &["fs.read:/a/4"]].concat();
+        let all = four.join(", ");
+        check(&[with_files("alice", &three, &three)], &three.join(", "));
+        let used = [&four[..], &["fs.read:/b/1"]].concat();
+        let rules = check(
+            &[with_files("alice", &used, &used)],
+            "fs.read:/a, fs.read:/b/1",
         );
-        assert_eq!(
-            widened(&[
-                "fs.read:/a/1",
-                "fs.read:/a/2",
-                "fs.read:/a/3",
-                "fs.read:/a/4",
-                "fs.read:/b/1"
-            ]),
-            "fs.read:/a, fs.read:/b/1"
-        );
-        assert_eq!(
-            widened(&["fs.read:/1", "fs.read:/2", "fs.read:/3", "fs.read:/4"]),
-            "fs.read:/1, fs.read:/2, fs.read:/3, fs.read:/4",
-            "never all of the machine"
-        );
-        assert_eq!(
-            widened(&[
-                "fs.write:/a/1",
-                "fs.write:/a/2",
-                "fs.read:/a/3",
-                "fs.read:/a/4"
-            ]),
-            "fs.read:/a/3, fs.read:/a/4, fs.write:/a/1, fs.write:/a/2",
-            "what is written is apart"
-        );
+        assert!(rules.contains("// this is in place of 4 files"), "{rules}");
+        assert!(set(&rules).warnings().is_empty());
+        // What is no file, or was only wanted, is named as no file.
+        check(&[with_files("alice", &four, &three)], &all);
+        let of_two = [
+            with_files("alice", &four[..2], &four[..2]),
+            with_files("alice", &four[2..], &four[2..]),
+        ];
+        check(&of_two, "fs.read:/a");
+        let of_others = [
+            with_files("alice", &four[..2], &four[..2]),
+            with_files("bob", &four[2..], &four[2..]),
+        ];
+        check(&of_others, &all);
+        let mixed = [
+            "fs.read:/a/3",
+            "fs.read:/a/4",
+            "fs.write:/a/1",
+            "fs.write:/a/2",
+        ];
+        check(&[with_files("alice", &mixed, &mixed)], &mixed.join(", "));
+        assert_eq!(directory_of(&"fs.read:/1".parse().unwrap()), None);
     }
 }

@@ -46,7 +46,7 @@ pub use crate::decide::{Answer, Decided, INNER_QUESTIONS_MAX, Verdict};
 pub use crate::diff::{Change, Difference};
 pub use crate::explain::{NEAREST_MAX, Near, WhyNot};
 pub use crate::groups::{GROUPS_FILE, GROUPS_FORMAT, Groups, MEMBERS_MAX};
-pub use crate::learn::{FILES_APART_MAX, Learned, LearnedTask, Observed, by_directories, learn};
+pub use crate::learn::{FILES_APART_MAX, Learned, LearnedTask, Observed, directory_of, learn};
 pub use crate::predicates::Predicates;
 pub use crate::problem::{Problem, ReadSetError};
 pub use crate::query::{

@@ -8,13 +8,13 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
-use super::recorder::Recorder;
+use super::recorder::{Recorded, Recorder};
 use super::watch::spoiled;
 use super::{LAST_WORDS_BYTES_MAX, Run, now};
 use crate::cgroup::Controller;
 use crate::collect;
 use crate::egress::Told;
-use crate::report::{Ending, REPORT_FORMAT, Report};
+use crate::report::{Ending, REPORT_FORMAT, Refused, Report};
 use crate::sys;
 
 impl Run<'_> {
@@ -35,9 +35,8 @@ impl Run<'_> {
         let ending = self.judge(unkillable, &last_words);
         let mut usage = self.usage();
         // ORDER: behind the look at CPU time, which counts every child that was waited for.
-        let recorded = self.recorder.take().and_then(Recorder::end);
-        let (refused, learned) = match recorded {
-            Some(recorded) => (recorded.refused, Some(recorded.learned)),
+        let (refused, learned) = match self.recorder.take().map(Recorder::end) {
+            Some(Recorded { refused, learned }) => (self.heard_of(refused), learned),
             None => (self.refusals.told(), None),
         };
         let told = self.connections(&mut usage);
@@ -104,6 +103,15 @@ impl Run<'_> {
         let count = told.connections.len() as u64;
         usage.push(("connections".to_owned(), count.saturating_add(told.beyond)));
         told
+    }
+
+    /// What a recorder has said of refusals. Where it did not come to that, nobody may take it that there were none.
+    fn heard_of(&mut self, refused: Option<Vec<Refused>>) -> Vec<Refused> {
+        if refused.is_none() {
+            let lost = "lost: who took note of the run did not say any".to_owned();
+            self.walls.push(("refusals".to_owned(), lost));
+        }
+        refused.unwrap_or_default()
     }
 
     /// What a function left in its pipe, if that is text.

@@ -3,22 +3,29 @@
 //!
 //! It is another process so that nothing a run does can hold the keeper up. What it reads of the run's memory, and what it
 //! looks for on the machine, may lie on a file system that does not answer: then the run waits, its limits go on being kept,
-//! and nothing is learned. It has what the keeper has but for every descriptor, and dies with the keeper.
+//! and nothing is learned. It has nothing of what the keeper has but the rights to read what others may not, and dies with it.
+//! Should it die before, nobody answers for the filter any more, and the keeper ends the run.
+//!
+//! What the run was refused is left before the machine is looked at, so that nothing that is noted can cost the record that.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{MemfdFlags, SeekFrom};
+use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 use rustix::time::Timespec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::now;
 use super::refused::Refusals;
 use crate::learn::Notes;
 use crate::recipe::JailRecipe;
@@ -29,14 +36,36 @@ use crate::sys::{self, Forked};
 
 /// How long a recorder may take to say what it noted, once the run is over.
 const RECORDER_WAIT_MAX: Duration = Duration::from_secs(3);
-/// How much of it is read, in bytes.
-const RECORDED_BYTES_MAX: u64 = 2 << 20;
+/// How much of that it may take to find names for what it noted; the rest is for what cannot be broken off.
+const NAMING_TIME_MAX: Duration = Duration::from_secs(2);
+/// How much of what it leaves is read, in bytes.
+const RECORDED_BYTES_MAX: usize = 2 << 20;
+/// The rights of the keeper that it keeps: to read what lies in another process, and what others may not see.
+const RIGHTS: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
-/// What a recorder leaves.
-#[derive(Debug, Deserialize, Serialize)]
+/// What a recorder leaves, each in a line of its own.
+#[derive(Debug, Default)]
 pub(super) struct Recorded {
-    pub(super) refused: Vec<Refused>,
-    pub(super) learned: Learned,
+    /// What the run was refused; nothing where the recorder did not come to say it.
+    pub(super) refused: Option<Vec<Refused>>,
+    /// What was noted.
+    pub(super) learned: Option<Learned>,
+}
+
+impl Recorded {
+    /// Reads each line that has its end.
+    fn read(bytes: &[u8]) -> Self {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        let mut lines = lines.filter(|line| line.ends_with(b"\n"));
+        Self {
+            refused: line(lines.next()),
+            learned: line(lines.next()),
+        }
+    }
+}
+
+fn line<T: DeserializeOwned>(line: Option<&[u8]>) -> Option<T> {
+    serde_json::from_slice(line?).ok()
 }
 
 /// A recorder, as its keeper holds it.
@@ -47,7 +76,9 @@ pub(super) struct Recorder {
     /// Closed when the run is over.
     goes_on: OwnedFd,
     /// What it noted, in memory.
-    recorded: OwnedFd,
+    recorded: File,
+    /// Whether it was seen to have ended.
+    has_ended: bool,
 }
 
 /// What both sides of the fork need.
@@ -87,14 +118,16 @@ impl Recorder {
             Ok(Forked::Child) => {
                 drop(ends.goes_on);
                 let kept = [&listener, &ends.heard, &ends.recorded].map(AsFd::as_fd);
-                if die_with(keeper).is_err() || sys::close_all_but(&kept).is_err() {
+                let is_apart = drop_rights()
+                    .and_then(|()| die_with(keeper))
+                    .and_then(|()| sys::close_all_but(&kept));
+                if is_apart.is_err() {
                     sys::leave(1);
                 }
-                let notes = Notes::new(recipe, not_opened, never(recipe));
-                let recorded = record(listener, &ends.heard, surface, recipe, notes);
-                let line = serde_json::to_vec(&recorded).unwrap_or_default();
-                let written = streams::write_all(&ends.recorded, &line);
-                sys::leave(i32::from(written.is_err()))
+                let mut notes = Notes::new(recipe, not_opened, never(recipe));
+                let refused = record(listener, &ends.heard, surface, recipe, &mut notes);
+                let told = tell(&ends.recorded, &refused, notes);
+                sys::leave(i32::from(told.is_err()))
             }
             Ok(Forked::Parent(pid)) => {
                 match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
@@ -104,7 +137,8 @@ impl Recorder {
                         pid,
                         pidfd,
                         goes_on: ends.goes_on,
-                        recorded: ends.recorded,
+                        recorded: ends.recorded.into(),
+                        has_ended: false,
                     }),
                     Err(_) => {
                         let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -116,13 +150,31 @@ impl Recorder {
         }
     }
 
+    /// Where to wait for its end, until that was seen.
+    pub(super) fn waiting(&self) -> Option<BorrowedFd<'_>> {
+        (!self.has_ended).then(|| self.pidfd.as_fd())
+    }
+
+    /// Whether it has ended otherwise than because nobody is left who could make a call.
+    pub(super) fn has_died(&mut self) -> bool {
+        // ORDER: it is waited for when the run is over, behind the last look at CPU time.
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let found = rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), how);
+        if matches!(found, Ok(None)) {
+            return false;
+        }
+        self.has_ended = true;
+        !matches!(found, Ok(Some(status)) if status.exit_status() == Some(0))
+    }
+
     /// Lets it come to an end, and says what it left.
-    pub(super) fn end(self) -> Option<Recorded> {
+    pub(super) fn end(self) -> Recorded {
         let Self {
             pid,
             pidfd,
             goes_on,
             recorded,
+            ..
         } = self;
         drop(goes_on);
         let timeout = Timespec {
@@ -132,22 +184,33 @@ impl Recorder {
         let mut polled = [PollFd::new(&pidfd, PollFlags::IN)];
         while rustix::event::poll(&mut polled, Some(&timeout)) == Err(Errno::INTR) {}
         let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-        let Ok(Some((_, status))) = ended else {
+        if !matches!(ended, Ok(Some(_))) {
             // It waits for something that does not answer, and goes when that does.
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-            return None;
-        };
-        if status.exit_status() != Some(0) {
-            return None;
         }
-        rustix::fs::seek(&recorded, SeekFrom::Start(0)).ok()?;
-        let mut line = Vec::new();
-        let read = File::from(recorded)
-            .take(RECORDED_BYTES_MAX)
-            .read_to_end(&mut line);
-        read.ok()?;
-        serde_json::from_slice(&line).ok()
+        let mut bytes = vec![0; RECORDED_BYTES_MAX];
+        let mut read = 0;
+        while let Some(room) = bytes.get_mut(read..).filter(|room| !room.is_empty()) {
+            // By its place: the recorder may still be writing, and its place in the file is the same one.
+            match recorded.read_at(room, read as u64) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => read += more,
+            }
+        }
+        Recorded::read(bytes.get(..read).unwrap_or_default())
     }
+}
+
+/// Gives up what the keeper may do and a recorder need not.
+fn drop_rights() -> io::Result<()> {
+    let has = rustix::thread::capabilities(None)?;
+    let kept = has.permitted.intersection(RIGHTS);
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
 fn die_with(keeper: Pid) -> io::Result<()> {
@@ -167,14 +230,15 @@ fn never(recipe: &JailRecipe) -> Vec<PathBuf> {
     recipe.never.iter().cloned().chain(real).collect()
 }
 
-/// Answers and takes note until nobody is left who could make a call, or the keeper says that the run is over.
+/// Answers and takes note until nobody is left who could make a call, or the keeper says that the run is over; returns what
+/// was refused.
 fn record(
     listener: OwnedFd,
     heard: &OwnedFd,
     surface: Surface,
     recipe: &JailRecipe,
-    mut notes: Notes<'_>,
-) -> Recorded {
+    notes: &mut Notes<'_>,
+) -> Vec<Refused> {
     let mut refusals = Refusals::new(surface, recipe);
     refusals.listen(Some(listener));
     while let Some(listener) = refusals.waiting() {
@@ -187,12 +251,55 @@ fn record(
         if over {
             break;
         }
-        refusals.answer(Some(&mut notes));
+        refusals.answer(Some(notes));
     }
     // Whoever still waits gets no answer any more but the kernel's own.
     refusals.listen(None);
-    Recorded {
-        refused: refusals.told(),
-        learned: notes.learned(),
+    refusals.told()
+}
+
+/// Leaves what there was to the keeper.
+fn tell(recorded: &OwnedFd, refused: &[Refused], notes: Notes<'_>) -> io::Result<()> {
+    // ORDER: what a run was refused is known without looking at anything.
+    say(recorded, &refused)?;
+    let began = now();
+    say(
+        recorded,
+        &notes.learned(&|| now() - began > NAMING_TIME_MAX),
+    )
+}
+
+fn say(recorded: &OwnedFd, what: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    streams::write_all(recorded, &line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One thing that could not be read took everything with it that the run had been refused.
+    #[test]
+    fn what_was_refused_is_read_apart_from_what_was_noted() {
+        let refused = r#"[{"capability":"host.full","what":"mount","times":1}]"#;
+        let noted = |capability: &str| {
+            format!(
+                r#"{{"noted":[{{"capability":"{capability}","granted":true,"file":true,"times":1}}],"beyond":0,"blind":false}}"#
+            )
+        };
+        let read = |text: &str| Recorded::read(text.as_bytes());
+        let whole = read(&format!("{refused}\n{}\n", noted("fs.read:/a")));
+        assert!(whole.refused.is_some() && whole.learned.is_some());
+        for torn in [
+            format!("{refused}\n"),
+            format!("{refused}\n{}", noted("fs.read:/a")),
+            format!("{refused}\n{}\n", noted("fs.read:/${a}")),
+        ] {
+            let read = read(&torn);
+            assert!(read.refused.is_some() && read.learned.is_none(), "{torn}");
+        }
+        let none = read(refused);
+        assert!(none.refused.is_none() && none.learned.is_none());
     }
 }

@@ -38,6 +38,10 @@ impl<'a> Run<'a> {
         let mut called_off = false;
         loop {
             let (ready, died) = self.wait(parent, called_off);
+            // ORDER: before anything that the task did because nobody answered it any more.
+            if ready.recorder {
+                self.look_at_recorder();
+            }
             if ready.parent && !self.let_go(parent) {
                 called_off = true;
                 self.kill(Ending::Cancelled);
@@ -72,7 +76,9 @@ impl<'a> Run<'a> {
         let stdout = self.stdout.waiting().unwrap_or(died);
         let stderr = self.stderr.waiting().unwrap_or(died);
         let refused = self.refusals.waiting().unwrap_or(died);
-        let mut polled = [died, channel, stdout, stderr, parent, refused]
+        let recorder = self.recorder.as_ref().and_then(Recorder::waiting);
+        let recorder = recorder.unwrap_or(died);
+        let mut polled = [died, channel, stdout, stderr, parent, refused, recorder]
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
         let timeout = self.patience();
         let timeout = Timespec {
@@ -80,7 +86,7 @@ impl<'a> Run<'a> {
             tv_nsec: timeout.subsec_nanos().into(),
         };
         let _ = rustix::event::poll(&mut polled, Some(&timeout));
-        let [died, channel, stdout, stderr, parent, refused] =
+        let [died, channel, stdout, stderr, parent, refused, recorder] =
             polled.map(|poll| !poll.revents().is_empty());
         (
             Ready {
@@ -89,6 +95,7 @@ impl<'a> Run<'a> {
                 stderr,
                 parent: parent && !called_off,
                 refused,
+                recorder,
             },
             died,
         )
@@ -230,6 +237,13 @@ impl<'a> Run<'a> {
             Ok(recorder) => self.recorder = Some(recorder),
             // Without one the run goes on, and nobody learns of it.
             Err(listener) => self.refusals.listen(Some(listener)),
+        }
+    }
+
+    /// A run that nobody answers for is refused what it is allowed, and what it tries is told to nobody: it ends.
+    fn look_at_recorder(&mut self) {
+        if self.recorder.as_mut().is_some_and(Recorder::has_died) {
+            self.kill(Ending::RecorderLost);
         }
     }
 
@@ -388,4 +402,5 @@ struct Ready {
     stderr: bool,
     parent: bool,
     refused: bool,
+    recorder: bool,
 }

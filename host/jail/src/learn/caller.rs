@@ -4,27 +4,51 @@
 //! may have died and its number may be another one's.
 
 use std::fs::File;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use super::walk::{self, Step, Tree};
 use crate::read::read_text;
 use crate::sys::{self, Waiting};
 
 /// The longest path, in bytes, with its end: longer ones the kernel takes from nobody.
 pub(super) const PATH_BYTES_MAX: usize = 4096;
-/// What the kernel puts behind the path of a directory that is no more.
+/// What the kernel puts behind the path of what has none any more.
 const DELETED: &[u8] = b" (deleted)";
+/// How the kernel calls a file in memory that never had a path.
+const MEMFD: &[u8] = b"/memfd:";
 /// The state of a socket that listens, in the kernel's lists.
 const LISTENS: &str = "0A";
 
+/// What a process holds open, or works in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Held {
+    /// What has this path in the jail.
+    Path(Vec<u8>),
+    /// What had this one and has none any more.
+    Gone(Vec<u8>),
+    /// A pipe, a socket, or a file in memory.
+    NoPath,
+    /// Nobody knows.
+    Unknown,
+}
+
 /// What can be read of a caller.
 pub(super) trait Caller {
+    /// The jail, as far as it is walked in.
+    type Jail: Tree;
+
     /// Up to `length` bytes that lie at `start` in its memory, as many as can be read.
     fn bytes(&self, start: u64, length: usize) -> Vec<u8>;
 
-    /// The path of the directory that it holds open as `descriptor`, or works in where there is none.
-    fn directory(&self, descriptor: Option<i32>) -> Option<Vec<u8>>;
+    /// What it holds open as `descriptor`, or works in where there is none.
+    fn held(&self, descriptor: Option<i32>) -> Held;
+
+    /// Its root directory.
+    fn jail(&self) -> Option<Self::Jail>;
 
     /// Whether in its network somebody listens at this port.
     fn hears(&self, port: u16) -> bool;
@@ -65,7 +89,25 @@ impl<'l> Live<'l> {
     }
 }
 
+/// The root of a jail.
+#[derive(Debug)]
+pub(super) struct Root(OwnedFd);
+
+impl Tree for Root {
+    type Place = OwnedFd;
+
+    fn root(&self) -> Option<OwnedFd> {
+        self.0.try_clone().ok()
+    }
+
+    fn step(&self, directory: &OwnedFd, segment: &str, _name: &str) -> Step<OwnedFd> {
+        walk::step(directory, segment, ResolveFlags::empty())
+    }
+}
+
 impl Caller for Live<'_> {
+    type Jail = Root;
+
     fn bytes(&self, start: u64, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         // Up to the first page that is not there, the kernel reads what is.
@@ -74,17 +116,24 @@ impl Caller for Live<'_> {
         bytes
     }
 
-    fn directory(&self, descriptor: Option<i32>) -> Option<Vec<u8>> {
+    fn held(&self, descriptor: Option<i32>) -> Held {
         let process = self.process;
         let link = match descriptor {
             Some(descriptor) => format!("/proc/{process}/fd/{descriptor}"),
             None => format!("/proc/{process}/cwd"),
         };
-        let path = std::fs::read_link(link).ok()?;
-        let path = path.as_os_str().as_bytes();
-        // What is no path of the jail begins otherwise, as the names of pipes do.
-        let is_there = path.starts_with(b"/") && !path.ends_with(DELETED);
-        is_there.then(|| path.to_vec())
+        match std::fs::read_link(link) {
+            Ok(path) => of_link(path.as_os_str().as_bytes()),
+            Err(_) => Held::Unknown,
+        }
+    }
+
+    fn jail(&self) -> Option<Root> {
+        let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = format!("/proc/{}/root", self.process);
+        let root = rustix::fs::open(root, how, Mode::empty()).ok()?;
+        // ORDER: only now is it sure that this is no root of the machine, on which no name of a run is looked up.
+        self.still_waits().then_some(Root(root))
     }
 
     fn hears(&self, port: u16) -> bool {
@@ -95,6 +144,16 @@ impl Caller for Live<'_> {
 
     fn still_waits(&self) -> bool {
         sys::still_waits(self.listener, self.call)
+    }
+}
+
+/// What a link in `/proc` says of what is held.
+fn of_link(path: &[u8]) -> Held {
+    match path.strip_suffix(DELETED) {
+        // What is no path of the jail begins otherwise, as the names of pipes do.
+        _ if !path.starts_with(b"/") || path.starts_with(MEMFD) => Held::NoPath,
+        Some(path) => Held::Gone(path.to_vec()),
+        None => Held::Path(path.to_vec()),
     }
 }
 
@@ -112,6 +171,16 @@ fn listens(list: &str, port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_has_a_path_or_had_one_or_never_had_one() {
+        let gone = |path: &[u8]| Held::Gone(path.to_vec());
+        assert_eq!(of_link(b"/srv/a"), Held::Path(b"/srv/a".to_vec()));
+        assert_eq!(of_link(b"/tmp/a (deleted)"), gone(b"/tmp/a"));
+        for none in [&b"pipe:[1]"[..], b"socket:[1]", b"/memfd:x (deleted)", b""] {
+            assert_eq!(of_link(none), Held::NoPath);
+        }
+    }
 
     #[test]
     fn only_who_listens_is_heard_at_a_port() {

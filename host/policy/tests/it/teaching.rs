@@ -89,12 +89,13 @@ fn observed() -> Vec<Observed> {
     let used = [
         "fs.read:/etc/nginx/nginx.conf",
         "fs.read:/etc/nginx/mime.types",
-        "exec:/usr/bin/systemctl is-active nginx",
+        "exec:/opt/nginx/bin/nginx -t",
     ];
     vec![Observed {
         caller: Some("bob".parse().unwrap()),
         task: "service::report".parse().unwrap(),
         used: used.iter().map(|used| used.parse().unwrap()).collect(),
+        files: Vec::new(),
     }]
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn unrecorded(error: &(dyn Error + 'static)) -> Failure {
 }
 
 /// The store, for looking only; none where nothing was ever recorded.
-fn open_to_look(context: &Context) -> Result<Option<Store>, Failure> {
+pub(crate) fn open_to_look(context: &Context) -> Result<Option<Store>, Failure> {
     match Store::open(&context.settings.places, OpenMode::Read) {
         Ok(store) => Ok(Some(store)),
         Err(OpenStoreError::Directory {

@@ -1,19 +1,19 @@
 //! `host policy learn`: the least rules for what recorded runs were seen to use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host_core::{Capability, RunId, Shown, TaskName, Used};
-use host_node::LearnedLine;
-use host_policy::{Learned, LearnedTask, Observed, by_directories, learn};
-use host_store::{OpenMode, Store};
+use host_core::{Capability, Denial, GrantLine, RunId, Shown, TaskName, Used};
+use host_node::{HIDDEN, LearnedLine, is_seen};
+use host_policy::{Learned, LearnedTask, Observed, directory_of, learn};
 use host_task::ASKS_MAX;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::audit::open_to_look;
 use crate::app::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,7 +31,9 @@ const ASKS_FORMAT: &str = "host.asks/1";
 ///
 /// The rules go to standard output, to be read before they are put into a set: they permit what the runs did, which may be
 /// less than the task needs another day, or more than it should have. What a run looked for and did not have is told as a
-/// comment. What is not seen at all is in `docs/SECURITY.md`: files that are only asked about, and what the kernel opens itself.
+/// comment. Each caller is permitted what their own runs used; where nobody was named with --as, and no group is, the rules are
+/// for everybody and say so. What is not seen at all is in `docs/SECURITY.md`: files that are only asked about, what the kernel
+/// opens itself, and commands of the system, which a run has in its jail.
 #[derive(Args, Debug)]
 #[command(after_help = "examples:
   host run ./service report --learn --allow fs.read:/etc/nginx
@@ -55,7 +57,7 @@ pub(crate) struct LearnArgs {
     #[arg(long, value_name = "FILE")]
     asks: Option<PathBuf>,
 
-    /// Take the directory where more than three files of it were used
+    /// Take the directory where more than three files of it were used, as far as the runs had all of it
     #[arg(long)]
     directories: bool,
 
@@ -71,19 +73,33 @@ struct LearnRun {
     observed: Observed,
     wanted: Vec<Capability>,
     beyond: u64,
+    /// Whether some of what it did could not be seen at all.
+    blind: bool,
+    /// How much of its record cannot be read.
+    unread: usize,
+}
+
+/// What the audit log has of runs that learned.
+#[derive(Debug, Default)]
+struct OnRecord {
+    /// Oldest first.
+    runs: Vec<LearnRun>,
+    /// Lines that cannot be read, or have no such run in a form that is known.
+    unread: usize,
 }
 
 pub(super) fn run(context: &Context, arguments: &LearnArgs) -> Result<Exit, Failure> {
     if let Some(group) = &arguments.group {
         check_group(group)?;
     }
-    let runs = chosen(on_record(context)?, arguments)?;
+    let OnRecord { runs, unread } = on_record(context)?;
+    if unread > 0 {
+        context.printer.note(&format!(
+            "note: {unread} lines of the audit log cannot be read; nothing is learned from them"
+        ));
+    }
+    let runs = chosen(runs, arguments)?;
     let observed: Vec<Observed> = runs.iter().map(|run| seen(run, arguments)).collect();
-    let observed = if arguments.directories {
-        widened(observed)
-    } else {
-        observed
-    };
     let learned = learn(&observed, arguments.group.as_deref());
     let asks = asks_of(&learned);
     if let Some(path) = &arguments.asks {
@@ -110,50 +126,114 @@ fn check_group(group: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The runs of the audit log that learned, oldest first.
-fn on_record(context: &Context) -> Result<Vec<LearnRun>, Failure> {
-    // Nothing was ever run here, or not by this user.
-    let Ok(store) = Store::open(&context.settings.places, OpenMode::Read) else {
-        return Ok(Vec::new());
+/// The runs of the audit log that learned.
+fn on_record(context: &Context) -> Result<OnRecord, Failure> {
+    let mut on_record = OnRecord::default();
+    let Some(store) = open_to_look(context)? else {
+        return Ok(on_record);
     };
     let lines = store
         .journal()
         .read()
         .map_err(|error| Failure::new(Exit::Machine, &error))?;
-    Ok(lines.flatten().filter_map(|line| read(&line)).collect())
+    for line in lines {
+        match line {
+            Ok(line) if line.get("learned").is_none() => {}
+            Ok(line) => match read(&line) {
+                Some(run) => on_record.runs.push(run),
+                None => on_record.unread += 1,
+            },
+            Err(_) => on_record.unread += 1,
+        }
+    }
+    Ok(on_record)
 }
 
-/// What a line of the audit log tells of a run that learned.
+/// What a line of the audit log tells of a run that learned; what of that cannot be read is counted.
 fn read(line: &Value) -> Option<LearnRun> {
-    let lines: Vec<LearnedLine> = of(line.get("learned"))?;
     // A record that was too long is not there, but what can be told in a few words is.
     let field = |name: &str| {
         let in_record = line.pointer(&format!("/record/{name}"));
         in_record.or_else(|| line.get(name))
     };
-    let caller = field("caller").and_then(Value::as_str).unwrap_or_default();
+    let (lines, mut unread) = each::<LearnedLine>(line.get("learned"))?;
+    let (grant, unread_grants) = each::<GrantLine>(field("grant")).unwrap_or_default();
+    unread += unread_grants;
+    let (denials, _) = each::<Denial>(field("denials")).unwrap_or_default();
+    let mut had = Had::default();
+    let mut used: Vec<Capability> = Vec::new();
+    for line in &grant {
+        let Ok(capability) = line.capability.parse::<Capability>() else {
+            unread += 1;
+            continue;
+        };
+        // Nobody sees whether a variable is read, so what was granted of these is taken for used.
+        if line.used == Used::Unknown && !is_seen(&capability) {
+            used.push(capability.clone());
+        }
+        had.granted.push(capability);
+    }
+    let hidden = denials.iter();
+    let hidden = hidden.filter(|denial| denial.reason.starts_with(HIDDEN));
+    had.hidden = hidden
+        .filter_map(|denial| denial.capability.parse().ok())
+        .collect();
+    let files = lines.iter().filter(|line| line.granted && line.file);
+    let files = files
+        .filter_map(|line| Some((line.capability.clone(), had.directory(&line.capability)?)))
+        .collect();
     let (granted, missed): (Vec<LearnedLine>, Vec<LearnedLine>) =
         lines.into_iter().partition(|line| line.granted);
-    let capabilities = |lines: Vec<LearnedLine>| lines.into_iter().map(|line| line.capability);
-    // Nobody sees whether a variable is read, so what was granted of these is taken for used.
-    let grant = field("grant").and_then(Value::as_array);
-    let unseen = grant.into_iter().flatten().filter_map(|line| {
-        let is_unseen = of::<Used>(line.get("used"))? == Used::Unknown;
-        is_unseen.then(|| of(line.get("capability"))).flatten()
-    });
+    let granted = granted.into_iter().map(|line| line.capability);
+    let caller = field("caller").and_then(Value::as_str).unwrap_or_default();
     Some(LearnRun {
         run: of(field("run"))?,
         observed: Observed {
             caller: caller.parse().ok(),
             task: of(field("task"))?,
-            used: capabilities(granted).chain(unseen).collect(),
+            used: granted.chain(used).collect(),
+            files,
         },
-        wanted: capabilities(missed).collect(),
-        beyond: line
-            .get("learned_beyond")
-            .and_then(Value::as_u64)
-            .unwrap_or_default(),
+        wanted: missed.into_iter().map(|line| line.capability).collect(),
+        beyond: of(line.get("learned_beyond")).unwrap_or_default(),
+        blind: of(line.get("learned_blind")).unwrap_or_default(),
+        unread,
     })
+}
+
+/// What a run had of files.
+#[derive(Debug, Default)]
+struct Had {
+    granted: Vec<Capability>,
+    /// What lay in that and was hidden.
+    hidden: Vec<Capability>,
+}
+
+impl Had {
+    /// The directory of a file, where the run had all of it.
+    fn directory(&self, file: &Capability) -> Option<Capability> {
+        let directory = directory_of(file)?;
+        let is_granted = self
+            .granted
+            .iter()
+            .any(|granted| granted.covers(&directory));
+        // Whatever is hidden is so from reading.
+        let hides = |hidden: &Capability| {
+            let (Capability::FsRead(hidden) | Capability::FsWrite(hidden)) = hidden else {
+                return false;
+            };
+            directory.covers(&Capability::FsRead(hidden.clone()))
+        };
+        (is_granted && !self.hidden.iter().any(hides)).then_some(directory)
+    }
+}
+
+/// Each element of a list that has the form, and how many have not; nothing where there is no list.
+fn each<T: DeserializeOwned>(list: Option<&Value>) -> Option<(Vec<T>, usize)> {
+    let list = list?.as_array()?;
+    let read: Vec<T> = list.iter().filter_map(|one| of(Some(one))).collect();
+    let unread = list.len() - read.len();
+    Some((read, unread))
 }
 
 fn of<T: DeserializeOwned>(value: Option<&Value>) -> Option<T> {
@@ -196,27 +276,10 @@ fn seen(run: &LearnRun, arguments: &LearnArgs) -> Observed {
     if arguments.wanted {
         observed.used.extend(run.wanted.iter().cloned());
     }
-    observed
-}
-
-/// Files of a directory are counted over all runs of a task.
-fn widened(observed: Vec<Observed>) -> Vec<Observed> {
-    let mut used: BTreeMap<TaskName, Vec<Capability>> = BTreeMap::new();
-    for run in &observed {
-        let of_task = used.entry(run.task.clone()).or_default();
-        of_task.extend(run.used.iter().cloned());
+    if !arguments.directories {
+        observed.files.clear();
     }
-    let used: BTreeMap<TaskName, Vec<Capability>> = used
-        .into_iter()
-        .map(|(task, used)| (task, by_directories(&used)))
-        .collect();
     observed
-        .into_iter()
-        .map(|run| Observed {
-            used: used.get(&run.task).cloned().unwrap_or_default(),
-            ..run
-        })
-        .collect()
 }
 
 /// What is missed of what a run wanted, once these rules are in place.
@@ -263,11 +326,7 @@ fn print(printer: Printer, arguments: &LearnArgs, learned: &Learned, runs: &[Lea
         }
         printer.line(of_task.rules.trim_end());
     }
-    if runs.iter().any(|run| run.beyond > 0) {
-        printer.note(
-            "note: some of what these runs did could not be noted, so these rules may be too few",
-        );
-    }
+    tell_what_is_missing(printer, runs);
     let is_wanted = learned
         .tasks
         .iter()
@@ -289,6 +348,25 @@ fn print(printer: Printer, arguments: &LearnArgs, learned: &Learned, runs: &[Lea
     }
 }
 
+fn tell_what_is_missing(printer: Printer, runs: &[LearnRun]) {
+    if runs.iter().any(|run| run.beyond > 0) {
+        printer.note(
+            "note: some of what these runs did could not be noted, so these rules may be too few",
+        );
+    }
+    if runs.iter().any(|run| run.blind) {
+        printer.note(
+            "note: some of what these runs did could not be seen, and is not permitted for having been granted",
+        );
+    }
+    let unread: usize = runs.iter().map(|run| run.unread).sum();
+    if unread > 0 {
+        printer.note(&format!(
+            "note: {unread} things that stand in the records of these runs cannot be read, and are left out"
+        ));
+    }
+}
+
 fn as_json(learned: &Learned, runs: &[LearnRun], asks: Value) -> Value {
     let tasks = learned.tasks.iter().map(|(task, of_task)| {
         let names = runs.iter().filter(|run| run.observed.task == *task);
@@ -306,6 +384,8 @@ fn as_json(learned: &Learned, runs: &[LearnRun], asks: Value) -> Value {
         "tasks": tasks.collect::<Vec<_>>(),
         "asks": asks,
         "beyond": runs.iter().map(|run| run.beyond).sum::<u64>(),
+        "blind": runs.iter().any(|run| run.blind),
+        "unread": runs.iter().map(|run| run.unread).sum::<usize>(),
     })
 }
 

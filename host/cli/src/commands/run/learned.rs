@@ -36,7 +36,7 @@ pub(super) fn tell(printer: Printer, finished: &Finished) {
     );
     if learned.beyond > 0 {
         printer.note(&format!(
-            "note: it did {} more that could not be noted",
+            "note: it did {} more that could not be noted, so what it did not use is not known",
             learned.beyond
         ));
     }

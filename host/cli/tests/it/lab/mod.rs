@@ -61,8 +61,22 @@ pub(crate) struct Lab {
     marker: String,
 }
 
+/// Directories that a run does not have as its own, unlike what lies below `/tmp`.
+const ELSEWHERE: [&str; 3] = [env!("CARGO_TARGET_TMPDIR"), "/srv", "/opt"];
+
 impl Lab {
     pub(crate) fn new() -> Self {
+        Self::within(&std::env::temp_dir()).unwrap()
+    }
+
+    /// One outside of what every run has as its own; none where there is no such place for whoever tests.
+    pub(crate) fn elsewhere() -> Option<Self> {
+        let places = ELSEWHERE.iter().map(Path::new);
+        let mut places = places.filter(|place| !place.starts_with("/tmp"));
+        places.find_map(Self::within)
+    }
+
+    fn within(place: &Path) -> Option<Self> {
         static LABS: AtomicU32 = AtomicU32::new(0);
         let marker = format!(
             "host-it-{}-{}-",
@@ -72,9 +86,9 @@ impl Lab {
         let root = tempfile::Builder::new()
             .prefix(&marker)
             .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir()
-            .unwrap();
-        Self { root, marker }
+            .tempdir_in(place)
+            .ok()?;
+        Some(Self { root, marker })
     }
 
     /// A text that stands in the command line of `host`, of its keepers, and of every [`Lab::lingerer`].

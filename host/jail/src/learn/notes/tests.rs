@@ -4,19 +4,43 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::learn::naming::{Found, Kind};
+use crate::learn::caller::Held;
+use crate::learn::naming::{Found, Kind, Unlooked};
+use crate::learn::walk::{Step, Tree};
 use crate::recipe::tests::{opening, recipe as recipe_of};
 use crate::recipe::{Learn, Opening};
 
-/// Memory by what lies where, and a process with a working directory and one descriptor.
+/// Memory by what lies where, and a process with a working directory and some descriptors.
 struct MadeUp {
     memory: BTreeMap<u64, Vec<u8>>,
     listens: u16,
+    /// The links of its jail.
+    links: &'static [(&'static str, &'static str)],
     /// How often it still waits.
     waits: Cell<u32>,
 }
 
+/// A jail that has everything, and some of it as links.
+struct Links(&'static [(&'static str, &'static str)]);
+
+impl Tree for Links {
+    type Place = ();
+
+    fn root(&self) -> Option<()> {
+        Some(())
+    }
+
+    fn step(&self, (): &(), _: &str, name: &str) -> Step<()> {
+        let found = self.0.iter().find(|(link, _)| *link == name);
+        found.map_or(Step::Place(()), |(_, target)| {
+            Step::Link((*target).to_owned())
+        })
+    }
+}
+
 impl Caller for MadeUp {
+    type Jail = Links;
+
     fn bytes(&self, start: u64, length: usize) -> Vec<u8> {
         let lies = self.memory.range(..=start).next_back();
         let bytes = lies.and_then(|(at, bytes)| bytes.get(usize::try_from(start - at).ok()?..));
@@ -24,12 +48,19 @@ impl Caller for MadeUp {
         bytes[..bytes.len().min(length)].to_vec()
     }
 
-    fn directory(&self, descriptor: Option<i32>) -> Option<Vec<u8>> {
+    fn held(&self, descriptor: Option<i32>) -> Held {
         match descriptor {
-            None => Some(b"/scratch".to_vec()),
-            Some(5) => Some(b"/srv/data".to_vec()),
-            Some(_) => None,
+            None => Held::Path(b"/scratch".to_vec()),
+            Some(5) => Held::Path(b"/srv/data".to_vec()),
+            Some(6) => Held::Path(b"/srv/data/a".to_vec()),
+            Some(7) => Held::NoPath,
+            Some(8) => Held::Gone(b"/srv/data/gone".to_vec()),
+            Some(_) => Held::Unknown,
         }
+    }
+
+    fn jail(&self) -> Option<Links> {
+        Some(Links(self.links))
     }
 
     fn hears(&self, port: u16) -> bool {
@@ -52,6 +83,16 @@ fn caller(path: &[u8], other: &[u8]) -> MadeUp {
     MadeUp {
         memory: [(PATH, [path, b"\0"].concat()), (OTHER, other.to_vec())].into(),
         listens: 8080,
+        links: &[
+            ("/scratch/to-data", "/srv/data"),
+            ("/scratch/to-link", "to-data/a"),
+            ("/scratch/own", "../tmp"),
+            ("/scratch/round", "round"),
+            ("/usr/bin/tool", "/opt/tool"),
+            ("/usr/share/conf", "/etc/fstab"),
+            ("/usr/share/data", "/srv/data"),
+            ("/dev/fd", "/proc/self/fd"),
+        ],
         waits: Cell::new(u32::MAX),
     }
 }
@@ -60,16 +101,19 @@ fn caller(path: &[u8], other: &[u8]) -> MadeUp {
 struct Having(&'static [(&'static str, Kind)]);
 
 impl Machine for Having {
-    fn look(&self, path: &CanonicalPath) -> Found {
+    fn look(&self, path: &CanonicalPath, _follows_last: bool) -> Result<Found, Unlooked> {
+        if self.is_shut(path.as_str().get(..4).unwrap_or_default()) {
+            return Err(Unlooked);
+        }
         let found = self.0.iter().find(|(place, _)| *place == path.as_str());
-        Found {
+        Ok(Found {
             name: path.clone(),
             kind: found.map_or(Kind::Missing, |(_, kind)| *kind),
-        }
+        })
     }
 
-    fn is_there(&self, path: &CanonicalPath) -> bool {
-        self.look(path).kind != Kind::Missing
+    fn is_shut(&self, name: &str) -> bool {
+        name == "/net"
     }
 }
 
@@ -84,6 +128,10 @@ const MACHINE: Having = Having(&[
     ("/srv/other/a", Kind::File),
     ("/opt", Kind::Directory),
     ("/opt/tool", Kind::File),
+    ("/srv/read/keys", Kind::File),
+    ("/srv/parts", Kind::Directory),
+    ("/srv/parts/a", Kind::File),
+    ("/srv/parts/keys", Kind::File),
     ("/etc/hosts", Kind::File),
     ("/etc/fstab", Kind::File),
     ("/run/app.sock", Kind::Socket),
@@ -94,30 +142,39 @@ const MACHINE: Having = Having(&[
 ]);
 
 fn recipe() -> JailRecipe {
-    let openings = [
-        ("/srv/data", true),
-        ("/srv/read", false),
-        ("/srv/gone", false),
+    let mut openings = vec![
+        opening("/srv/data", true),
+        opening("/srv/read", false),
+        opening("/srv/gone", false),
+        opening("/net/share", true),
+        opening("/net/read", false),
     ];
-    let opened = openings.map(|(path, writable)| Opening {
+    // A grant in parts, without its keys.
+    openings.push(Opening {
         capabilities: Vec::new(),
-        ..opening(path, writable)
+        ..opening("/srv/parts/a", false)
     });
     JailRecipe {
         learn: Some(Learn {
             secrets: vec!["pw".to_owned(), "canary".to_owned(), String::new()],
         }),
-        ..recipe_of(opened.into())
+        hidden: vec!["/srv/read/keys".into(), "/srv/parts/keys".into()],
+        ..recipe_of(openings)
     }
 }
 
-/// A call with these arguments by a caller with this path: what it amounts to, and how many calls no note tells of.
-fn of(number: libc::c_long, arguments: [u64; 6], caller: &MadeUp) -> (Vec<String>, u64) {
+/// A call with these arguments by a caller with this path.
+fn learned_of(number: libc::c_long, arguments: [u64; 6], caller: &MadeUp) -> Learned {
     let recipe = recipe();
     let mut notes = Notes::new(&recipe, &[2], vec!["/var/lib/host".into()]);
     let call = calls::call(i32::try_from(number).unwrap()).unwrap();
     notes.take(call, &arguments, caller, &MACHINE);
-    let learned = notes.amount_to(&MACHINE);
+    notes.amount_to(&MACHINE, &|| false)
+}
+
+/// The same: what it amounts to, and how many calls no note tells of.
+fn of(number: libc::c_long, arguments: [u64; 6], caller: &MadeUp) -> (Vec<String>, u64) {
+    let learned = learned_of(number, arguments, caller);
     let noted = learned.noted.iter();
     (
         noted.map(|noted| noted.capability.to_string()).collect(),
@@ -151,6 +208,134 @@ fn what_lies_below_a_grant_takes_the_file_itself() {
     opened("/srv//data/./x/../a/", 0, &["fs.read:/srv/data/a"]);
     opened("/srv/read/none", 0, &["fs.read:/srv/read/none"]);
     opened("/srv/read/a", 1, &["fs.write:/srv/read/a"]);
+}
+
+/// What lay in a grant and was hidden counted as granted and used, and became a rule.
+#[test]
+fn a_run_had_what_was_mounted_for_it_and_nothing_that_is_hidden() {
+    let had = |path: &str, flags: u64| {
+        let caller = caller(path.as_bytes(), b"");
+        let learned = learned_of(libc::SYS_openat, [HERE, PATH, flags, 0, 0, 0], &caller);
+        let noted = learned.noted.into_iter();
+        let noted: Vec<_> = noted
+            .map(|noted| (noted.capability.to_string(), noted.granted, noted.file))
+            .collect();
+        (noted, learned.beyond)
+    };
+    let of = |capability: &str, granted, file| (vec![(capability.to_owned(), granted, file)], 0);
+    assert_eq!(had("/srv/read/a", 0), of("fs.read:/srv/read/a", true, true));
+    assert_eq!(had("/srv/data", 0), of("fs.read:/srv/data", true, false));
+    let missing = of("fs.read:/srv/data/none", true, false);
+    assert_eq!(had("/srv/data/none", 0), missing);
+    // To write takes more than to read, and both take that it is shown.
+    let written = of("fs.write:/srv/read/a", false, true);
+    assert_eq!(had("/srv/read/a", 1), written);
+    for hidden in ["/srv/read/keys", "/srv/parts/keys"] {
+        let wanted = of(&format!("fs.read:{hidden}"), false, true);
+        assert_eq!(had(hidden, 0), wanted);
+    }
+    let part = of("fs.read:/srv/parts/a", true, true);
+    assert_eq!(had("/srv/parts/a", 0), part);
+    // All of it would be more than the run had, and the rest of it has no name.
+    assert_eq!(had("/srv/parts", 0), (Vec::new(), 1));
+    assert_eq!(had("/srv/read", 0), of("fs.read:/srv/read", false, false));
+    assert_eq!(
+        had("/srv/other/a", 0),
+        of("fs.read:/srv/other/a", false, true)
+    );
+}
+
+/// One path that no text of a capability can name made all of the notes unreadable, and the denials with them.
+#[test]
+fn what_would_not_read_back_is_counted_and_no_more() {
+    let quoted = format!("/srv/read/{}", "'".repeat(4_000));
+    for path in ["/srv/read/${a}", "/srv/data/${a}/b", &quoted] {
+        let caller = caller(path.as_bytes(), b"");
+        let noted = of(libc::SYS_openat, [HERE, PATH, 0, 0, 0, 0], &caller);
+        assert_eq!(noted, (Vec::new(), 1), "{path}");
+    }
+}
+
+/// Links that a run makes for itself hid what it used of its grants, which was then said not to be used.
+#[test]
+fn links_that_only_the_jail_has_are_followed() {
+    opened("to-data/a", 0, &["fs.read:/srv/data/a"]);
+    opened("/scratch/to-link", 0, &["fs.read:/srv/data/a"]);
+    opened("own/x", 0, &[]);
+    opened("/usr/share/data/a", 0, &["fs.read:/srv/data/a"]);
+    opened("/usr/share/conf", 0, &[]);
+    opened("round", 0, &[]);
+    opened("to-data/../read/a", 0, &["fs.read:/srv/read/a"]);
+    for path in [
+        "/proc/self/root/srv/data/a",
+        "/proc/thread-self/root/srv/data/a",
+    ] {
+        opened(path, 0, &["fs.read:/srv/data/a"]);
+    }
+    for path in ["/proc/self/fd/6", "/proc/self/fd/5/a", "/dev/fd/6"] {
+        opened(path, 0, &["fs.read:/srv/data/a"]);
+    }
+    opened("/proc/self/cwd/to-data/a", 0, &["fs.read:/srv/data/a"]);
+    for path in [
+        "/proc/self/fd/7",
+        "/proc/self/fd",
+        "/proc/self/exe",
+        "/proc/self/maps",
+    ] {
+        opened(path, 0, &[]);
+    }
+    for lost in [
+        "/proc/1/root/srv/data/a",
+        "/proc/17/fd/3",
+        "/proc/self/task/3/cwd/a",
+        "/proc/self/fd/8",
+        "/proc/self/fd/99",
+        "/proc/self/../self/fd/5",
+    ] {
+        let caller = caller(lost.as_bytes(), b"");
+        let noted = of(libc::SYS_openat, [HERE, PATH, 0, 0, 0, 0], &caller);
+        assert_eq!(noted, (Vec::new(), 1), "{lost}");
+    }
+    // What is done to a link itself leads nowhere.
+    let caller = caller(b"/scratch/to-data", b"");
+    let removed = of(libc::SYS_unlinkat, [HERE, PATH, 0, 0, 0, 0], &caller);
+    assert_eq!(removed, (Vec::new(), 0));
+    opened(
+        "/scratch/to-data",
+        u64::from(libc::O_NOFOLLOW.unsigned_abs()),
+        &[],
+    );
+}
+
+#[test]
+fn what_lies_where_nothing_is_looked_at_is_told_as_its_grant_or_counted() {
+    opened("/net/share/x/y", 0, &["fs.read:/net/share"]);
+    opened("/net/share/x/y", CREATE, &["fs.write:/net/share"]);
+    opened("/net/read/x", 0, &["fs.read:/net/read"]);
+    for (path, flags) in [
+        ("/net/none/x", 0),
+        ("/net/none", CREATE),
+        ("/net/read/x", 1),
+    ] {
+        let caller = caller(path.as_bytes(), b"");
+        let noted = of(libc::SYS_openat, [HERE, PATH, flags, 0, 0, 0], &caller);
+        assert_eq!(noted, (Vec::new(), 1), "{path}");
+    }
+}
+
+#[test]
+fn what_has_no_name_yet_when_it_is_late_is_counted() {
+    let recipe = recipe();
+    let mut notes = Notes::new(&recipe, &[], Vec::new());
+    let call = calls::call(i32::try_from(libc::SYS_openat).unwrap()).unwrap();
+    for number in 0..10 {
+        let caller = caller(format!("/srv/read/{number}").as_bytes(), b"");
+        notes.take(call, &[HERE, PATH, 0, 0, 0, 0], &caller, &MACHINE);
+    }
+    let looked = Cell::new(0);
+    let is_late = || looked.replace(looked.get() + 1) >= 4;
+    let learned = notes.amount_to(&MACHINE, &is_late);
+    assert_eq!((learned.noted.len(), learned.beyond), (4, 6));
 }
 
 #[test]
@@ -283,6 +468,16 @@ fn a_program_is_a_command_where_the_jail_does_not_have_it() {
         "too many"
     );
     assert_eq!(
+        noted("/srv/read/a", &[&b"x"[..]; 40]).0,
+        ["fs.read:/srv/read/a"],
+        "what is in the jail may have any number"
+    );
+    assert_eq!(
+        noted("/usr/bin/tool", &[b"tool", b"x"]).0,
+        ["exec:/opt/tool x"],
+        "a link of the system leads out of it"
+    );
+    assert_eq!(
         noted("/opt/tool", &[b"x", &[b'a'; 5000]]),
         (Vec::new(), 1),
         "too long"
@@ -379,6 +574,104 @@ fn a_path_without_an_end_or_a_name_is_counted_and_no_more() {
     );
 }
 
+/// Each call with its path where the kernel looks for it, and something else everywhere else.
+#[test]
+fn the_path_of_each_call_stands_where_the_kernel_looks_for_it() {
+    const READ: &str = "fs.read:/srv/data/a";
+    const WRITE: &str = "fs.write:/srv/data/a";
+    const CHANGE: &str = "fs.write:/srv/data";
+    // Anything else would be a path that nobody can read.
+    const NOT: u64 = 0xdead_0000;
+    const AT: u64 = 5;
+    const EMPTY: u64 = libc::AT_EMPTY_PATH.cast_unsigned() as u64;
+    let mut table = vec![
+        (libc::SYS_openat, [AT, PATH, 0, NOT, NOT, NOT], READ),
+        (libc::SYS_openat, [AT, PATH, 1, NOT, NOT, NOT], WRITE),
+        (libc::SYS_mkdirat, [AT, PATH, NOT, NOT, NOT, NOT], ""),
+        (libc::SYS_mknodat, [AT, PATH, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_unlinkat, [AT, PATH, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_renameat, [AT, PATH, AT, PATH, NOT, NOT], CHANGE),
+        (libc::SYS_renameat2, [AT, PATH, AT, PATH, NOT, NOT], CHANGE),
+        (libc::SYS_linkat, [NOT, NOT, AT, PATH, NOT, NOT], CHANGE),
+        (libc::SYS_symlinkat, [NOT, AT, PATH, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_truncate, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_fchmod, [6, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_fchmodat, [AT, PATH, NOT, NOT, NOT, NOT], WRITE),
+        (452, [AT, PATH, NOT, 0, NOT, NOT], WRITE),
+        (452, [6, EMPTY_PATH, NOT, EMPTY, NOT, NOT], WRITE),
+        (452, [6, EMPTY_PATH, NOT, 0, NOT, NOT], ""),
+        (libc::SYS_fchown, [6, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_fchownat, [AT, PATH, NOT, NOT, 0, NOT], WRITE),
+        (
+            libc::SYS_fchownat,
+            [6, EMPTY_PATH, NOT, NOT, EMPTY, NOT],
+            WRITE,
+        ),
+        (libc::SYS_utimensat, [AT, PATH, NOT, 0, NOT, NOT], WRITE),
+        (
+            libc::SYS_utimensat,
+            [6, EMPTY_PATH, NOT, EMPTY, NOT, NOT],
+            WRITE,
+        ),
+        (libc::SYS_utimensat, [6, 0, NOT, 0, NOT, NOT], WRITE),
+        (libc::SYS_utimensat, [7, 0, NOT, 0, NOT, NOT], ""),
+        (libc::SYS_setxattr, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_lsetxattr, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_fsetxattr, [6, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (
+            libc::SYS_removexattr,
+            [OTHER, NOT, NOT, NOT, NOT, NOT],
+            WRITE,
+        ),
+        (
+            libc::SYS_lremovexattr,
+            [OTHER, NOT, NOT, NOT, NOT, NOT],
+            WRITE,
+        ),
+        (libc::SYS_fremovexattr, [6, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_execve, [OTHER, NOT, NOT, NOT, NOT, NOT], READ),
+        (libc::SYS_execveat, [AT, PATH, NOT, NOT, 0, NOT], READ),
+        (
+            libc::SYS_execveat,
+            [6, EMPTY_PATH, NOT, NOT, EMPTY, NOT],
+            READ,
+        ),
+        (libc::SYS_bind, [NOT, ADDRESS, 110, NOT, NOT, NOT], CHANGE),
+    ];
+    #[cfg(target_arch = "x86_64")]
+    table.extend([
+        (libc::SYS_open, [OTHER, 0, NOT, NOT, NOT, NOT], READ),
+        (libc::SYS_creat, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_mkdir, [OTHER, NOT, NOT, NOT, NOT, NOT], ""),
+        (libc::SYS_mknod, [OTHER, NOT, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_unlink, [OTHER, NOT, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_rmdir, [OTHER, NOT, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_rename, [OTHER, OTHER, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_link, [NOT, OTHER, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_symlink, [NOT, OTHER, NOT, NOT, NOT, NOT], CHANGE),
+        (libc::SYS_chmod, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_chown, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_lchown, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_utime, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_utimes, [OTHER, NOT, NOT, NOT, NOT, NOT], WRITE),
+        (libc::SYS_futimesat, [AT, PATH, NOT, NOT, NOT, NOT], WRITE),
+    ]);
+    let family = u16::try_from(libc::AF_UNIX).unwrap().to_ne_bytes();
+    let mut caller = caller(b"a", b"/srv/data/a\0");
+    let address = [&family[..], b"/srv/data/a\0"].concat();
+    caller.memory.insert(ADDRESS, address);
+    caller.memory.insert(EMPTY_PATH, b"\0".to_vec());
+    for (number, arguments, expected) in table {
+        let (noted, beyond) = of(number, arguments, &caller);
+        assert_eq!(noted.join(" "), expected, "call {number}");
+        assert_eq!(beyond, 0, "call {number}");
+    }
+}
+
+/// And where it has an address, and an empty path.
+const ADDRESS: u64 = 0x9000;
+const EMPTY_PATH: u64 = 0xa000;
+
 /// However many there are, what lies in a grant ends as the grant, and the rest as a number.
 #[test]
 fn notes_have_an_end() {
@@ -404,7 +697,7 @@ fn notes_have_an_end() {
     assert!(notes.kept_bytes <= NOTES_BYTES_MAX);
     let kept = notes.beyond;
     assert!(kept > 0 && kept < each);
-    let learned = notes.amount_to(&MACHINE);
+    let learned = notes.amount_to(&MACHINE, &|| false);
     let text = serde_json::to_string(&learned).unwrap();
     assert!(text.len() < 512 << 10, "{}", text.len());
     let grant = learned
@@ -429,7 +722,7 @@ fn long_notes_have_an_end_too() {
         );
     }
     assert!(notes.kept_bytes <= NOTES_BYTES_MAX);
-    let learned = notes.amount_to(&MACHINE);
+    let learned = notes.amount_to(&MACHINE, &|| false);
     assert!(serde_json::to_string(&learned).unwrap().len() < 512 << 10);
     assert_eq!(learned.beyond, 0, "all of it lies in a grant");
 }
