@@ -281,7 +281,7 @@ mod tests {
             }],
             never: vec!["/var/lib/host".into()],
             hidden: vec!["/etc/shadow".into()],
-            links: Vec::new(),
+            apart: crate::recipe::Apart::default(),
             install: vec![file("a", b"\n\0{"), file("b", b""), file("c", &[255; 3000])],
             program: Program::File("/task/a".into()),
             environment: vec![("A".to_owned(), "b\nc".to_owned())],

@@ -186,7 +186,7 @@ impl Work {
             system_paths: machine.system_paths.clone(),
             never: machine.never.clone(),
             hidden: hidden(grant),
-            links: Vec::new(),
+            apart: host_jail::recipe::Apart::default(),
             install: self.install.clone(),
             program: self.program(grant, &openings, &environment),
             openings,
