@@ -185,7 +185,7 @@ impl Work {
             appear_root: grant.appears_root(),
             system_paths: machine.system_paths.clone(),
             never: machine.never.clone(),
-            hidden: hidden(grant),
+            hidden: self.hidden(grant),
             apart: host_jail::recipe::Apart::default(),
             install: self.install.clone(),
             program: self.program(grant, &openings, &environment),
@@ -195,6 +195,15 @@ impl Work {
             limits: grant.limits().clone(),
             learn: self.learn.clone(),
         }
+    }
+
+    /// What is forbidden inside of what is granted or shown to everybody, also by the place that a link on the way leads to.
+    fn hidden(&self, grant: &Grant) -> Vec<PathBuf> {
+        let granted = grant.hidden().map(|path| PathBuf::from(path.as_str()));
+        let judged = self.subject.judged.iter();
+        let shown = judged.flat_map(|judged| judged.unseen.iter().cloned());
+        let named = granted.chain(shown);
+        named.flat_map(|path| [led_to(&path), path]).collect()
     }
 
     fn program(
@@ -248,12 +257,6 @@ impl Work {
             fixed.chain(granted).chain(dropped).chain(input).collect();
         merged.into_iter().collect()
     }
-}
-
-/// What is forbidden inside of what is granted, also by the place that a link on the way leads to.
-fn hidden(grant: &Grant) -> Vec<PathBuf> {
-    let named = grant.hidden().map(|path| PathBuf::from(path.as_str()));
-    named.flat_map(|path| [led_to(&path), path]).collect()
 }
 
 /// Where a path leads by its links, as far as it is there; what is not there yet comes behind.

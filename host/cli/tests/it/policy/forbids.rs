@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RUN, decided_by, marking, mode, permits, ran, refuses};
+use super::{RUN, decided_by, marking, mode, owned, permits, ran, refuses};
 use crate::lab::{Host, Lab, is_root};
 
 /// Parts of a tree that is granted without something in it.
@@ -365,6 +365,88 @@ fn a_part_that_cannot_be_shown_is_told_of_the_tree_that_it_is_in() {
         record["walls"]
     );
     mode(&theirs, 0o700);
+}
+
+/// The record said that they were forbidden, and the run read them.
+#[test]
+fn what_every_run_sees_of_etc_is_hidden_where_it_is_forbidden() {
+    let lab = Lab::new();
+    let (directory, inner, file) = (
+        "/etc/alternatives",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/ld.so.cache",
+    );
+    let script = format!(
+        "for path in {directory} {inner} {file}; do if test -e $path; then echo $path; fi; done; test -d /etc/ssl/certs && echo certs"
+    );
+    let forbid = |path: &str| {
+        format!(
+            "@id(\"{}\") forbid (principal, action == Action::\"fs.read\", resource in Path::\"{path}\");",
+            path.replace('/', "-")
+        )
+    };
+    let read = "@id(\"read\") permit (principal, action == Action::\"fs.read\", resource);\n";
+    let open = super::marking_set(&lab, "open", &format!("{RUN}{read}"));
+    let forbids = format!(
+        "{RUN}{read}{}{}{}",
+        forbid(directory),
+        forbid(inner),
+        forbid(file)
+    );
+    let shut = super::marking_set(&lab, "shut", &forbids);
+    for asks in [vec![], vec![json!("fs.read:/etc")]] {
+        let module = marking(&lab, &asks, &script);
+        let record = permits(&lab, &module, &open, &[]);
+        let seen = record["value"]["_output"].as_str().unwrap();
+        assert!(seen.contains(file), "{seen}");
+        let record = permits(&lab, &module, &shut, &[]);
+        let certs = seen.lines().filter(|line| *line == "certs");
+        let left: String = certs.map(|line| format!("{line}\n")).collect();
+        assert_eq!(record["value"]["_output"], left, "{asks:?}");
+        // What was asked is told, and true.
+        for path in [directory, inner, file] {
+            let told = denied(&record, &format!("fs.read:{path}")).len();
+            assert_eq!(told, asks.len(), "{path}");
+        }
+    }
+}
+
+/// A path of the settings was shown whole where it lay in what was forbidden, and where nothing around it was asked for.
+#[test]
+fn a_system_path_shows_nothing_that_is_forbidden_whatever_is_asked() {
+    let lab = Lab::new();
+    let tools = lab.directory("opt/tools");
+    owned(&lab, "opt/tools/version", "7\n");
+    owned(&lab, "opt/tools/keys/key", "hidden\n");
+    owned(
+        &lab,
+        "home/config/config.toml",
+        format!("system_paths = [\"{tools}\"]\n"),
+    );
+    mode(lab.root().to_str().unwrap(), 0o755);
+    for below in ["home", "home/config"] {
+        mode(&lab.path(below), 0o700);
+    }
+    let script = format!("cat {tools}/version {tools}/keys/key 2>/dev/null; echo went on");
+    for (forbidden, seen) in [
+        ("opt/tools/keys", "7\nwent on\n"),
+        ("opt", "went on\n"),
+        ("opt/tools", "went on\n"),
+        ("elsewhere", "7\nhidden\nwent on\n"),
+    ] {
+        let opt = lab.path("opt");
+        let asked = if forbidden.starts_with("opt/") {
+            vec![json!(format!("fs.read:{opt}"))]
+        } else {
+            vec![]
+        };
+        for asks in [vec![], asked] {
+            let module = marking(&lab, &asks, &script);
+            let set = all_but(&lab, "fs.read", "in", forbidden);
+            let record = permits(&lab, &module, &set, &[]);
+            assert_eq!(record["value"]["_output"], seen, "{forbidden} {asks:?}");
+        }
+    }
 }
 
 /// Each part is an open file of the keeper, which had as few of them as whoever called.
