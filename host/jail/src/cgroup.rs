@@ -89,7 +89,9 @@ pub(crate) struct Hierarchies {
 impl Hierarchies {
     /// Looks up what is mounted and where this process is.
     pub(crate) fn discover(by_root: bool) -> io::Result<Self> {
+        // A mount point that is not UTF-8 must not hide the others; none of those looked for here is one.
         let mounts = read_mountinfo()?;
+        let mounts = String::from_utf8_lossy(&mounts);
         let memberships = read_text("/proc/self/cgroup")?;
         let mut found = Self::default();
         for membership in memberships.lines() {

@@ -4,7 +4,7 @@
 //! an error, and where a grant lies above one, that place is hidden in the jail. A tree is not granted for writing
 //! when a file in it lends its owner's rights.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,11 +14,11 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::landlock;
-use crate::mountinfo::{self, Mount, Place};
+use crate::mountinfo::{Mounts, Place};
 use crate::mounts::is_of_scratch;
 use crate::read::read_mountinfo;
 use crate::recipe::{INSTALL_DIR, OUT_DIR, Opening, WORK_DIR};
-use crate::setup::SetupError;
+use crate::setup::{SetupError, WallStep};
 
 /// File systems that are faces of the kernel: their magic numbers and their names.
 const KERNEL_FILE_SYSTEMS: [(i64, &str); 20] = [
@@ -76,65 +76,162 @@ impl Guarded {
 
 /// What became of a grant that was to be opened.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(crate) enum Opened<T> {
     /// It is open.
-    Guarded(Guarded),
+    Open(T),
     /// It cannot be, and the run goes on without it.
     Without(String),
 }
 
-/// Opens `opening`; one that the task can do without, or one for reading that is not there, may stay shut.
-pub(crate) fn open_or_do_without(
+/// Opens `opening` by `open`; one that the task can do without, or one for reading that is not there, may stay shut.
+pub(crate) fn or_do_without<T>(
     opening: &Opening,
-    never: &[PathBuf],
-) -> Result<Opened, SetupError> {
+    open: impl FnOnce() -> Result<T, SetupError>,
+) -> Result<Opened<T>, SetupError> {
     let is_missing = !opening.writable
         && matches!(fs::symlink_metadata(&opening.path), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
-    match open(opening, never) {
-        Ok(guarded) => Ok(Opened::Guarded(guarded)),
+    match open() {
+        Ok(opened) => Ok(Opened::Open(opened)),
         Err(error) if opening.optional || is_missing => Ok(Opened::Without(error.cause)),
         Err(error) => Err(error),
     }
 }
 
-/// Opens `opening` without following any link, and refuses what no grant opens.
-fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
+/// What no grant opens, as this machine has it: looked up once for all grants of a run.
+#[derive(Debug, Default)]
+pub(crate) struct OffLimits<'n> {
+    /// Host's own places, whether they are there or not.
+    named: &'n [PathBuf],
+    /// Those that are.
+    never: Vec<Never>,
+    /// The same as their file systems know them, however they are mounted.
+    places: Vec<Place>,
+    mounts: Mounts,
+}
+
+impl<'n> OffLimits<'n> {
+    /// Looks up `named` and what is mounted.
+    pub(crate) fn of(named: &'n [PathBuf]) -> Result<Self, SetupError> {
+        let mounts = read_mountinfo().step("look up host's own places")?;
+        let mounts = Mounts::read(&mounts);
+        let never = existing(named);
+        let places = never
+            .iter()
+            .filter_map(|place| mounts.place(&place.path))
+            .collect();
+        Ok(Self {
+            named,
+            never,
+            places,
+            mounts,
+        })
+    }
+
+    /// Host's own places that exist, as their file systems know them.
+    pub(crate) fn into_places(self) -> Vec<Place> {
+        self.places
+    }
+
+    /// Opens `path` without following any link, and refuses what no grant opens.
+    pub(crate) fn open(&self, path: &Path) -> Result<Found, SetupError> {
+        refuse_places_of_the_jail(path, &|| step_of(path))?;
+        self.look_at(open_place(path)?, path)
+    }
+
+    /// The same for `name`, which is the directory `path`, in one that was opened like that.
+    pub(crate) fn open_in(
+        &self,
+        directory: &Found,
+        name: &OsStr,
+        path: &Path,
+    ) -> Result<Found, SetupError> {
+        let flags = PLACE | OFlags::NOFOLLOW;
+        let fd = rustix::fs::openat(&directory.fd, name, flags, Mode::empty())
+            .map_err(|errno| SetupError::opening(step_of(path), errno))?;
+        self.look_at(fd, path)
+    }
+
+    fn look_at(&self, fd: OwnedFd, path: &Path) -> Result<Found, SetupError> {
+        let step = || step_of(path);
+        let stat = rustix::fs::fstat(&fd).map_err(|errno| SetupError::opening(step(), errno))?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !kind.is_dir() && !kind.is_file() {
+            return Err(SetupError::unfit(
+                step(),
+                "it is neither a file nor a directory",
+            ));
+        }
+        refuse_kernel_file_system(&fd, &step)?;
+        refuse_below(path, &fd, &stat, &self.never)?;
+        let own = self.own_places_seen(path);
+        if own.iter().any(|seen| path.starts_with(seen)) {
+            return Err(SetupError::unfit(
+                step(),
+                "no grant opens host's own places, by whatever path",
+            ));
+        }
+        Ok(Found { fd, stat, own })
+    }
+
+    /// Where host's own places are seen at or below `path`, mounted under another name too.
+    fn own_places_seen(&self, path: &Path) -> Vec<PathBuf> {
+        let seen = self
+            .places
+            .iter()
+            .flat_map(|place| self.mounts.seen_below(path, place));
+        let mut seen: Vec<PathBuf> = seen.collect();
+        seen.sort();
+        seen.dedup();
+        seen
+    }
+
+    /// Mounts strictly below `path` that are faces of the kernel.
+    fn kernel_mounts_below(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
+        let below = self.mounts.below(path);
+        below
+            .filter(|mount| is_face_of_the_kernel(&mount.kind))
+            .map(|mount| mount.point.clone())
+    }
+}
+
+/// A place that was opened, and is none that no grant opens.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The file or directory, opened as a place.
+    pub(crate) fd: OwnedFd,
+    /// What it was when it was opened.
+    pub(crate) stat: Stat,
+    /// Where host's own places are seen below it.
+    own: Vec<PathBuf>,
+}
+
+impl Found {
+    pub(crate) fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode).is_dir()
+    }
+}
+
+fn step_of(path: &Path) -> String {
+    format!("open `{}` to the run", path.display())
+}
+
+/// Opens `opening` as it is to be mounted, without following any link, and refuses what no grant opens.
+pub(crate) fn open(opening: &Opening, off_limits: &OffLimits<'_>) -> Result<Guarded, SetupError> {
     let path = opening.path.as_path();
-    let step = || format!("open `{}` to the run", path.display());
+    let step = || step_of(path);
     if opening.writable && path == Path::new("/") {
         let cause = "no task gets the whole machine to write to";
         return Err(SetupError::unfit(step(), cause).hinting("name the directories that it writes"));
     }
-    refuse_places_of_the_jail(path, &step)?;
-    let fd = open_place(path)?;
-    let stat = rustix::fs::fstat(&fd).map_err(|errno| SetupError::opening(step(), errno))?;
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    if !kind.is_dir() && !kind.is_file() {
-        return Err(SetupError::unfit(
-            step(),
-            "it is neither a file nor a directory",
-        ));
-    }
-    refuse_kernel_file_system(&fd, &step)?;
-    let (recipe_never, never) = (never, existing(never));
-    refuse_below(path, &fd, &stat, &never).map_err(|cause| SetupError::unfit(step(), &cause))?;
+    let Found { fd, stat, own } = off_limits.open(path)?;
     let mut guarded = Guarded {
         fd,
         stat,
         hidden: Vec::new(),
     };
-    let mounts = read_mountinfo().map_err(|cause| SetupError::opening(step(), cause))?;
-    let mounts = mountinfo::read(&mounts);
-    let own = own_places_seen(&mounts, path, &never);
-    if own.iter().any(|seen| path.starts_with(seen)) {
-        return Err(SetupError::unfit(
-            step(),
-            "no grant opens host's own places, by whatever path",
-        ));
-    }
-    if kind.is_dir() {
+    if guarded.is_dir() {
         if opening.writable {
-            refuse_own_inside(path, &own, recipe_never)
+            refuse_own_inside(path, &own, off_limits.named)
                 .map_err(|cause| SetupError::unfit(step(), &cause))?;
             refuse_files(path, &guarded, &|_, lends_rights| {
                 lends_rights.then_some("a set-id program")
@@ -147,7 +244,7 @@ fn open(opening: &Opening, never: &[PathBuf]) -> Result<Guarded, SetupError> {
                 is_pipe.then_some("a named pipe, which the task could write to")
             })?;
         }
-        let below = own.into_iter().chain(kernel_mounts_below(&mounts, path));
+        let below = own.into_iter().chain(off_limits.kernel_mounts_below(path));
         guarded.hidden = hidden(below).map_err(|errno| SetupError::opening(step(), errno))?;
     } else if opening.writable && lends_rights(&guarded.fd, c"", &guarded.stat) {
         return Err(SetupError::unfit(step(), "it is a set-id program"));
@@ -176,7 +273,7 @@ fn open_place(path: &Path) -> Result<OwnedFd, SetupError> {
         resolve,
     )
     .map_err(|errno| {
-        let error = SetupError::opening(format!("open `{}` to the run", path.display()), errno);
+        let error = SetupError::opening(step_of(path), errno);
         match errno {
             Errno::LOOP => name_the_link(path, error),
             Errno::NOENT => error.hinting(
@@ -250,6 +347,7 @@ fn is_devtmpfs(fd: &OwnedFd) -> bool {
 }
 
 /// One of host's own places that exists on this machine.
+#[derive(Debug)]
 struct Never {
     path: PathBuf,
     identity: (u64, u64),
@@ -272,13 +370,21 @@ fn identity(stat: &Stat) -> (u64, u64) {
 }
 
 /// Climbs from what was opened to the root and refuses if one of `never` is met on the way.
-fn refuse_below(path: &Path, opened: &OwnedFd, stat: &Stat, never: &[Never]) -> Result<(), String> {
+fn refuse_below(
+    path: &Path,
+    opened: &OwnedFd,
+    stat: &Stat,
+    never: &[Never],
+) -> Result<(), SetupError> {
     let own = |stat: &Stat| never.iter().find(|place| place.identity == identity(stat));
-    let refusal = |place: &Never| format!("no grant opens host's own `{}`", place.path.display());
+    let refusal = |place: &Never| {
+        let cause = format!("no grant opens host's own `{}`", place.path.display());
+        SetupError::unfit(step_of(path), &cause)
+    };
     if let Some(place) = own(stat) {
         return Err(refusal(place));
     }
-    let failed = |errno: Errno| errno.to_string();
+    let failed = |errno: Errno| SetupError::opening(step_of(path), errno);
     let mut here = directory_of(path, opened, stat).map_err(failed)?;
     let mut last = None;
     for _ in 0..CLIMB_MAX {
@@ -292,7 +398,7 @@ fn refuse_below(path: &Path, opened: &OwnedFd, stat: &Stat, never: &[Never]) -> 
         last = Some(identity(&stat));
         here = rustix::fs::openat(&here, "..", PLACE, Mode::empty()).map_err(failed)?;
     }
-    Err("it lies too deep".to_owned())
+    Err(SetupError::unfit(step_of(path), "it lies too deep"))
 }
 
 /// How directories are opened to look at them and around them.
@@ -353,39 +459,9 @@ fn refuse_own_inside(path: &Path, seen: &[PathBuf], never: &[PathBuf]) -> Result
     }
 }
 
-/// Where host's own places are seen at or below `path`, mounted under another name too.
-fn own_places_seen(mounts: &[Mount], path: &Path, never: &[Never]) -> Vec<PathBuf> {
-    let seen = never
-        .iter()
-        .flat_map(|place| mountinfo::seen_below(mounts, path, &place.path));
-    let mut seen: Vec<PathBuf> = seen.collect();
-    seen.sort();
-    seen.dedup();
-    seen
-}
-
-/// Mounts strictly below `path` that are faces of the kernel.
-fn kernel_mounts_below(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
-    let below = mounts.iter().filter(|mount| {
-        is_face_of_the_kernel(&mount.kind) && mount.point != path && mount.point.starts_with(path)
-    });
-    below.map(|mount| mount.point.clone()).collect()
-}
-
 /// Whether a file system of this type, as a list of mounts names it, shows the kernel or the machine's devices.
 pub(crate) fn is_face_of_the_kernel(kind: &str) -> bool {
     kind == "devtmpfs" || KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == kind)
-}
-
-/// Host's own places that exist, as their file systems know them, however they are mounted.
-pub(crate) fn places(never: &[PathBuf]) -> std::io::Result<Vec<Place>> {
-    let mounts = read_mountinfo()?;
-    let mounts = mountinfo::read(&mounts);
-    let places = existing(never);
-    let places = places.iter();
-    Ok(places
-        .filter_map(|place| mountinfo::place(&mounts, &place.path))
-        .collect())
 }
 
 /// Refuses a tree that holds what `unfit` names. For one that lends its owner's rights, whoever may write to the tree
@@ -421,7 +497,7 @@ fn refuse_files(
             let Some((stat, lends)) = looked else {
                 continue;
             };
-            let path = directory.join(std::ffi::OsStr::from_bytes(&name));
+            let path = directory.join(OsStr::from_bytes(&name));
             if let Some(what) = unfit(&stat, lends) {
                 let path = path.strip_prefix(".").unwrap_or(&path);
                 return refuse(format!("`{}` in it is {what}", path.display()));

@@ -26,9 +26,10 @@ use crate::channel::{Channel, Exit, FromInit};
 use crate::egress::Listeners;
 use crate::guard::{self, Hidden};
 use crate::keeper::{Call, Payload};
-use crate::mountinfo;
+use crate::mountinfo::Mounts;
 use crate::mounts::{self, Attach, Base, Tree};
 use crate::network;
+use crate::places::Places;
 use crate::read::read_mountinfo;
 use crate::recipe::{JailRecipe, Program, Who};
 use crate::rlimits::{self, Fallbacks};
@@ -209,7 +210,7 @@ impl Init<'_> {
         rustix::mount::mount_change("/", private).step("make the mounts private")?;
         let tree = match self.tree.take() {
             Some(tree) => tree,
-            None => mounts::prepare(self.recipe, Base::of(self.recipe.is_function())?)?,
+            None => mounts::prepare(self.recipe, Base::of(self.recipe)?)?,
         };
         let (out, scratch) = attach(&tree)?;
         self.scratch = scratch;
@@ -373,17 +374,15 @@ fn show_nothing_hidden(tree: &Tree) -> Result<(), SetupError> {
     if tree.granted.is_empty() {
         return Ok(());
     }
-    let mounts = read_mountinfo().step(STEP)?;
-    let mounts = mountinfo::read(&mounts);
+    let mounts = Mounts::read(&read_mountinfo().step(STEP)?);
     let below: Vec<PathBuf> = tree
         .granted
         .iter()
         .map(|target| Path::new(STAND).join(target))
         .collect();
-    let seen = mountinfo::uncovered(
-        &mounts,
+    let seen = mounts.uncovered(
         Path::new(STAND),
-        &below,
+        &Places::of(&below),
         &tree.own,
         guard::is_face_of_the_kernel,
     );

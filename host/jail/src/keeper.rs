@@ -12,7 +12,6 @@ mod recorder;
 mod refused;
 mod watch;
 
-use std::borrow::Cow;
 use std::ffi::{CStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -38,6 +37,7 @@ use crate::order::{self, Order};
 use crate::parts;
 use crate::recipe::JailRecipe;
 use crate::report::{Ending, REPORT_FORMAT, Report};
+use crate::rlimits;
 use crate::setup::{SetupError, WallStep};
 use crate::streams::{self, Stream};
 use crate::sys::{self, Cloned, Forked};
@@ -47,6 +47,8 @@ use crate::tree::Tree;
 const GO_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a killed run may take to die before it is called unkillable.
 const DEATH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What a keeper and an init have open beside the places that a run is shown.
+const FILES_BESIDE: usize = 128;
 
 /// Where a keeper puts what comes out of a run.
 #[derive(Debug)]
@@ -341,7 +343,7 @@ fn keep(by_root: bool, payload: Payload, guess: Guess, parent: OwnedFd) -> ! {
     let ended = warm
         .and_then(|warm| {
             let recipe = recipe.step("read the recipe of the jail")?;
-            let recipe = in_parts(&recipe)?;
+            let recipe = in_parts(recipe)?;
             let given = Given {
                 payload,
                 inlets,
@@ -365,13 +367,22 @@ fn keep(by_root: bool, payload: Payload, guess: Guess, parent: OwnedFd) -> ! {
     sys::leave(0)
 }
 
-/// The recipe with what cannot be mounted whole in parts.
-fn in_parts(recipe: &JailRecipe) -> Result<Cow<'_, JailRecipe>, SetupError> {
-    Ok(if recipe.has_parts() {
-        Cow::Owned(parts::expanded(recipe)?)
-    } else {
-        Cow::Borrowed(recipe)
-    })
+/// The recipe with what cannot be mounted whole in parts, and room for all that it opens.
+fn in_parts(recipe: JailRecipe) -> Result<JailRecipe, SetupError> {
+    let files = rlimits::raise_files().step("raise the limit of open files")?;
+    if !recipe.has_parts() {
+        return Ok(recipe);
+    }
+    let recipe = parts::expanded(recipe)?;
+    let places = recipe.openings.len() + recipe.configured().len();
+    if places.saturating_add(FILES_BESIDE) > files {
+        let step = format!("open {places} places to the run");
+        let cause = format!("no more than {files} files can be open here (RLIMIT_NOFILE)");
+        return Err(SetupError::unfit(step, &cause).hinting(
+            "ask for the directories that are needed, or raise the limit (`ulimit -Hn`)",
+        ));
+    }
+    Ok(recipe)
 }
 
 /// Takes this process out of the caller's session and gives back what it inherited of the terminal.

@@ -31,6 +31,7 @@ mod mounts;
 mod network;
 mod order;
 mod parts;
+mod places;
 mod read;
 mod rlimits;
 mod seccomp;

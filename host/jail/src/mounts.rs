@@ -11,10 +11,11 @@ use host_core::Limits;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::guard::{self, Guarded, Hidden, Opened};
+use crate::guard::{self, Guarded, Hidden, OffLimits, Opened};
 use crate::idmap::IdMaps;
 use crate::mountinfo::Place;
-use crate::recipe::{JailRecipe, Opening, SYSTEM_PATHS};
+use crate::places::Places;
+use crate::recipe::{ETC_DIRECTORIES, JailRecipe, Opening, SYSTEM_PATHS, shown_of_etc};
 use crate::secrets;
 use crate::setup::{SetupError, WallStep};
 use crate::skeleton::{self, Root, SCRATCH_PARTS};
@@ -37,14 +38,6 @@ pub(crate) const DEVICES: [(&str, u32, u32); 5] = [
     ("full", 1, 7),
     ("random", 1, 8),
     ("urandom", 1, 9),
-];
-/// Directories of `/etc` that programs need as they are.
-pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
-    "/etc/alternatives",
-    "/etc/ssl/certs",
-    "/etc/pki/tls/certs",
-    "/etc/pki/ca-trust/extracted",
-    "/etc/ca-certificates",
 ];
 /// How much is told of why one opening could not be made, so that all of it fits into one message.
 const CAUSE_BYTES_MAX: usize = 80;
@@ -139,15 +132,21 @@ impl Scratch {
 }
 
 impl Base {
-    /// The root of a jail: for a program with the machine's system, for a function with nothing of the machine.
-    pub(crate) fn of(is_function: bool) -> Result<Self, SetupError> {
+    /// The root of a jail for `recipe`.
+    pub(crate) fn of(recipe: &JailRecipe) -> Result<Self, SetupError> {
+        let hidden = recipe.hidden_places();
+        Self::without(&hidden, recipe.is_function())
+    }
+
+    /// For a program with the machine's system, but for what is hidden; for a function with nothing of the machine.
+    fn without(hidden: &Places<'_>, is_function: bool) -> Result<Self, SetupError> {
         let bytes = ROOT_BYTES + INSTALLED_BYTES_MAX;
         let root = temporary_file_system(bytes, ROOT_INODES, "the root file system")?;
         let (root, system) = if is_function {
             (skeleton::bare(root)?, Vec::new())
         } else {
-            let root = skeleton::base(root)?;
-            let mut system = system_mounts()?;
+            let root = skeleton::base(root, hidden)?;
+            let mut system = system_mounts(hidden)?;
             system.extend(device_mounts()?);
             (root, system)
         };
@@ -163,14 +162,20 @@ impl Base {
     pub(crate) fn guessed(is_function: bool) -> Result<Self, SetupError> {
         Ok(Self {
             scratch: Some(Scratch::of(&Limits::default())?),
-            ..Self::of(is_function)?
+            ..Self::without(&Places::default(), is_function)?
         })
     }
 
-    /// Whether it is one for `recipe`.
+    /// Whether one that was guessed is one for `recipe`.
     pub(crate) fn fits(&self, recipe: &JailRecipe) -> bool {
         self.is_function == recipe.is_function()
+            && (self.is_function || !is_without(&recipe.hidden_places()))
     }
+}
+
+/// Whether something that programs otherwise see of `/etc` is hidden.
+fn is_without(hidden: &Places<'_>) -> bool {
+    shown_of_etc().any(|path| skeleton::is_met(hidden, Path::new(path)))
 }
 
 /// Makes the mounts of `recipe`, beginning with what they all have.
@@ -181,23 +186,13 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
         scratch,
         ..
     } = base;
-    let mut guarded = Vec::with_capacity(recipe.openings.len());
-    let mut not_opened = Vec::new();
-    for (index, opening) in recipe.openings_in_order() {
-        match guard::open_or_do_without(opening, &recipe.never)? {
-            Opened::Guarded(opened) => guarded.push((opened, opening.clone())),
-            Opened::Without(cause) => {
-                let end = cause.floor_char_boundary(CAUSE_BYTES_MAX);
-                not_opened.push((index, cause.get(..end).unwrap_or_default().to_owned()));
-            }
-        }
-    }
-    let shows_nothing = guarded.is_empty() && recipe.configured().is_empty();
-    let own = if shows_nothing {
-        Vec::new()
+    let shows_nothing = recipe.openings.is_empty() && recipe.configured().is_empty();
+    let off_limits = if shows_nothing {
+        OffLimits::default()
     } else {
-        guard::places(&recipe.never).step("look up host's own places")?
+        OffLimits::of(&recipe.never)?
     };
+    let (guarded, not_opened) = open_all(recipe, &off_limits)?;
     let root = skeleton::root(recipe, &guarded, root)?;
     let scratch = match scratch {
         Some(scratch) if scratch.fits(&recipe.limits) => scratch,
@@ -211,15 +206,22 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
         scratch,
         granted: Vec::new(),
         hidden: Vec::new(),
-        own,
+        own: Vec::new(),
         not_opened,
         notes: Vec::new(),
     };
     tree.system.extend(secrets::mount(recipe)?);
-    attach_system_paths(recipe, &mut tree)?;
+    attach_system_paths(recipe, &off_limits, &mut tree)?;
+    tree.own = off_limits.into_places();
     let mut maps = IdMaps::for_recipe(recipe);
     for (guarded, opening) in guarded {
-        attach_opening(&opening, guarded, &mut maps, &mut tree)?;
+        // A part has the rights of the tree, not more of them because something else in that is hidden.
+        let tree_of_part = recipe.apart.tree_of(&opening.path);
+        let owner = match tree_of_part.filter(|_| opening.is_part()) {
+            Some((_, owner)) => owner,
+            None => guard::owner(&guarded),
+        };
+        attach_opening(&opening, guarded, maps.of(owner)?, &mut tree)?;
     }
     let change = MountChange {
         set: RDONLY | NOSUID_NODEV,
@@ -228,6 +230,49 @@ pub(crate) fn prepare(recipe: &JailRecipe, base: Base) -> Result<Tree, SetupErro
     };
     sys::mount_setattr(tree.root.as_fd(), &change).step("make the root read only")?;
     Ok(tree)
+}
+
+/// Openings that are open, and those that are not by their places in the recipe, with why.
+type OpenedAll = (Vec<(Guarded, Opening)>, Vec<(usize, String)>);
+
+/// Opens what was granted.
+fn open_all(recipe: &JailRecipe, off_limits: &OffLimits<'_>) -> Result<OpenedAll, SetupError> {
+    let mut guarded = Vec::with_capacity(recipe.openings.len());
+    let mut not_opened = Vec::new();
+    let hidden = recipe.hidden_places();
+    for (index, opening) in recipe.openings_in_order() {
+        match open(opening, recipe, &hidden, off_limits)? {
+            Opened::Open(opened) => guarded.push((opened, opening.clone())),
+            Opened::Without(cause) => {
+                let end = cause.floor_char_boundary(CAUSE_BYTES_MAX);
+                not_opened.push((index, cause.get(..end).unwrap_or_default().to_owned()));
+            }
+        }
+    }
+    Ok((guarded, not_opened))
+}
+
+/// Opens what is to be mounted whole.
+fn open(
+    opening: &Opening,
+    recipe: &JailRecipe,
+    hidden: &Places<'_>,
+    off_limits: &OffLimits<'_>,
+) -> Result<Opened<Guarded>, SetupError> {
+    let shut = recipe.apart.shut.get(&opening.path);
+    if let Some(cause) = shut.filter(|_| !opening.writable) {
+        return Ok(Opened::Without(cause.clone()));
+    }
+    guard::or_do_without(opening, || {
+        let guarded = guard::open(opening, off_limits)?;
+        // What was a directory before has been taken apart.
+        if guarded.is_dir() && opening.is_in_parts(hidden) {
+            let step = format!("open `{}` to the run", opening.path.display());
+            let cause = "it became a directory meanwhile, and something in it is forbidden";
+            return Err(SetupError::unfit(step, cause));
+        }
+        Ok(guarded)
+    })
 }
 
 /// A tmpfs with these ceilings, attached nowhere.
@@ -244,9 +289,10 @@ fn temporary_file_system(bytes: u64, inodes: usize, what: &str) -> Result<OwnedF
 }
 
 /// The read-only system; where the machine has links, the skeleton has too.
-fn system_mounts() -> Result<Vec<Attach>, SetupError> {
+fn system_mounts(hidden: &Places<'_>) -> Result<Vec<Attach>, SetupError> {
     let mut attach = Vec::new();
     let etc = ETC_DIRECTORIES.iter().map(Path::new);
+    let etc = etc.filter(|path| !skeleton::is_met(hidden, path));
     for path in SYSTEM_PATHS.iter().map(Path::new).chain(etc) {
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             let step = format!("mount `{}`", path.display());
@@ -262,20 +308,20 @@ fn system_mounts() -> Result<Vec<Attach>, SetupError> {
 }
 
 /// What the node's configuration adds to the system: it opens no more than a grant for reading would.
-fn attach_system_paths(recipe: &JailRecipe, tree: &mut Tree) -> Result<(), SetupError> {
+fn attach_system_paths(
+    recipe: &JailRecipe,
+    off_limits: &OffLimits<'_>,
+    tree: &mut Tree,
+) -> Result<(), SetupError> {
+    let hidden = recipe.hidden_places();
     for path in recipe.configured() {
         // A link is a link inside too.
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
             continue;
         }
-        let opening = Opening {
-            path: path.clone(),
-            writable: false,
-            optional: true,
-            capabilities: Vec::new(),
-        };
-        match guard::open_or_do_without(&opening, &recipe.never)? {
-            Opened::Guarded(guarded) => {
+        let opening = Opening::optional(path.clone());
+        match open(&opening, recipe, &hidden, off_limits)? {
+            Opened::Open(guarded) => {
                 let mount = clone_of(&guarded, &opening)?;
                 set(&mount, &READ_ONLY, &opening)?;
                 tree.grant(mount, relative(path), guarded.hidden);
@@ -325,11 +371,10 @@ fn device_mounts() -> Result<Vec<Attach>, SetupError> {
 fn attach_opening(
     opening: &Opening,
     guarded: Guarded,
-    maps: &mut IdMaps,
+    map: Option<&OwnedFd>,
     tree: &mut Tree,
 ) -> Result<(), SetupError> {
     let mode = if opening.writable { 0 } else { RDONLY };
-    let map = maps.of(guard::owner(&guarded))?;
     let mut mount = clone_of(&guarded, opening)?;
     let plain = MountChange {
         set: mode | NOSUID_NODEV,

@@ -288,7 +288,7 @@ mod tests {
             }],
             never: vec!["/var/lib/host".into()],
             hidden: vec!["/etc/shadow".into()],
-            links: Vec::new(),
+            apart: crate::recipe::Apart::default(),
             egress: vec![Egress {
                 endpoint: "*.example.com:443@private".parse().unwrap(),
                 except: vec!["10.1.0.0/16".parse().unwrap()],

@@ -16,7 +16,7 @@ pub(crate) fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
 }
 
 /// Every mount of this process, or nothing at all: a list that was cut short would hide what must be seen.
-pub(crate) fn read_mountinfo() -> io::Result<String> {
+pub(crate) fn read_mountinfo() -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open("/proc/self/mountinfo")?;
     file.take(KERNEL_FILE_BYTES_MAX + 1)
@@ -26,8 +26,7 @@ pub(crate) fn read_mountinfo() -> io::Result<String> {
             "there are more mounts than are ever looked at",
         ));
     }
-    // A mount point that is not UTF-8 must not hide the others.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// The number that a file such as `memory.peak` holds.

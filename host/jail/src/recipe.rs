@@ -3,6 +3,7 @@
 //! Nothing here touches the machine. A recipe is made by the path of a run from a grant, looked at in
 //! tests, and handed to [`crate::Keeper::prepare`], which is the only thing that acts on it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use host_core::{Endpoint, HostPattern, Limits, RunId, SecretName};
 use serde::{Deserialize, Serialize};
 
 use crate::order;
+use crate::places::Places;
 
 /// The user and group id that the task sees, unless it appears as root or runs as a user of the node.
 pub(crate) const INSIDE_ID: u32 = 1000;
@@ -74,9 +76,23 @@ pub struct Opening {
 impl Opening {
     /// Whether it cannot be mounted as it is: `/`, below whose root only its parts can be, and a tree that is to be read
     /// without something in it.
-    pub(crate) fn is_in_parts(&self, hidden: &[PathBuf]) -> bool {
-        let has_hidden = |hidden: &PathBuf| *hidden != self.path && hidden.starts_with(&self.path);
-        !self.writable && (self.path == Path::new("/") || hidden.iter().any(has_hidden))
+    pub(crate) fn is_in_parts(&self, hidden: &Places<'_>) -> bool {
+        !self.writable && (self.path == Path::new("/") || hidden.are_in(&self.path))
+    }
+
+    /// Whether it is nothing that was granted, but a part of that.
+    pub(crate) fn is_part(&self) -> bool {
+        self.capabilities.is_empty()
+    }
+
+    /// `path` to be read, where nobody depends on it.
+    pub(crate) fn optional(path: PathBuf) -> Self {
+        Self {
+            path,
+            writable: false,
+            optional: true,
+            capabilities: Vec::new(),
+        }
     }
 }
 
@@ -154,6 +170,41 @@ pub use host_core::SYSTEM_PATHS;
 pub(crate) const OWN_TOP: [&str; 8] =
     ["proc", "sys", "dev", "tmp", "run", "scratch", "out", "task"];
 
+/// Directories of `/etc` that programs need as they are, so that native tasks see them without asking.
+pub(crate) const ETC_DIRECTORIES: [&str; 5] = [
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/ca-certificates",
+];
+/// Small files of `/etc` that are copied for them as they are, where the machine has them.
+pub(crate) const ETC_COPIES: [&str; 17] = [
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/os-release",
+    "/etc/debian_version",
+    "/etc/redhat-release",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl/openssl.cnf",
+    "/etc/shells",
+    "/etc/lsb-release",
+    "/etc/centos-release",
+    "/etc/fedora-release",
+    "/etc/oracle-release",
+    "/etc/system-release",
+    "/etc/SuSE-release",
+    "/etc/timezone",
+    "/etc/login.defs",
+];
+
+/// What native tasks see of the machine's `/etc` without asking. It is hidden where [`JailRecipe::hidden`] says so, as
+/// [`SYSTEM_PATHS`] is not.
+pub fn shown_of_etc() -> impl Iterator<Item = &'static str> {
+    ETC_DIRECTORIES.into_iter().chain(ETC_COPIES)
+}
+
 /// How note is taken of what a run uses.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Learn {
@@ -164,6 +215,28 @@ pub struct Learn {
 impl fmt::Debug for Learn {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Learn({} secrets)", self.secrets.len())
+    }
+}
+
+/// What was found in trees that are mounted in parts, beside the parts.
+#[derive(Clone, Debug, Default)]
+pub struct Apart {
+    /// The trees that were granted, and who owns each on the machine.
+    pub(crate) trees: BTreeMap<PathBuf, (u32, u32)>,
+    /// The directories that were taken apart, and whether the run may list each.
+    pub(crate) directories: BTreeMap<PathBuf, bool>,
+    /// Links to be made as they are on the machine, with where they lead.
+    pub(crate) links: Vec<(PathBuf, PathBuf)>,
+    /// What could not be taken apart, and why. It is not opened whole either.
+    pub(crate) shut: BTreeMap<PathBuf, String>,
+}
+
+impl Apart {
+    /// The granted tree that `path` was found in, and who owns it.
+    pub(crate) fn tree_of(&self, path: &Path) -> Option<(&Path, (u32, u32))> {
+        let mut above = path.ancestors();
+        let (tree, owner) = above.find_map(|above| self.trees.get_key_value(above))?;
+        Some((tree, *owner))
     }
 }
 
@@ -186,13 +259,13 @@ pub struct JailRecipe {
     /// Places that no grant opens: refused at or below, hidden where a grant lies above.
     #[serde(with = "order::paths_bytes")]
     pub never: Vec<PathBuf>,
-    /// What lies in granted trees and is not shown: they are mounted in parts, without it.
+    /// What is not shown, of granted trees, of [`shown_of_etc`] and of `system_paths`: where it lies in one of these, that
+    /// is mounted in parts, without it.
     #[serde(with = "order::paths_bytes")]
     pub hidden: Vec<PathBuf>,
-    /// Links to be made as they are on the machine, with where they lead: those among the parts of a tree. The keeper
-    /// finds them; whoever makes a recipe leaves this empty.
+    /// What the keeper finds where it takes trees apart; whoever makes a recipe leaves this empty.
     #[serde(skip)]
-    pub links: Vec<(PathBuf, PathBuf)>,
+    pub apart: Apart,
     /// Where it may connect to.
     pub egress: Vec<Egress>,
     /// The throw-away user and group id of who connects for it, where the keeper is root; unused where nothing is granted.
@@ -219,14 +292,28 @@ pub struct JailRecipe {
 impl JailRecipe {
     /// Whether something of it cannot be mounted as it is.
     pub(crate) fn has_parts(&self) -> bool {
-        let is_in_parts = |opening: &Opening| opening.is_in_parts(&self.hidden);
-        self.openings.iter().any(is_in_parts)
-            || self.configured().iter().any(|path| self.hides_in(path))
+        let hidden = self.hidden_places();
+        let mut shown = self.configured().iter().map(PathBuf::as_path);
+        let is_met = |path: &Path| hidden.cover(path) || hidden.are_in(path);
+        self.openings
+            .iter()
+            .any(|opening| opening.is_in_parts(&hidden))
+            || shown.any(is_met)
+            || self.etc_directories().any(|path| hidden.are_in(path))
     }
 
-    /// Whether something in a part of the system that the configuration adds, or all of it, is not to be shown.
-    pub(crate) fn hides_in(&self, path: &Path) -> bool {
-        self.hidden.iter().any(|hidden| hidden.starts_with(path))
+    /// What is not shown, to be looked up.
+    pub(crate) fn hidden_places(&self) -> Places<'_> {
+        Places::of(&self.hidden)
+    }
+
+    /// The directories of `/etc` that are shown without a grant.
+    pub(crate) fn etc_directories(&self) -> impl Iterator<Item = &'static Path> {
+        let is_function = self.is_function();
+        ETC_DIRECTORIES
+            .iter()
+            .filter(move |_| !is_function)
+            .map(Path::new)
     }
 
     /// The user and group id that the task sees.
@@ -302,18 +389,15 @@ impl JailRecipe {
         openings
     }
 
-    /// Whether `path` lies in a part of the jail that is mounted from the machine, given what was opened.
+    /// What of the jail is mounted from the machine, given what was opened.
     pub(crate) fn shown_from_machine<'a>(
         &'a self,
-        path: &Path,
         opened: impl Iterator<Item = &'a Opening>,
-    ) -> bool {
+    ) -> Places<'a> {
         let system = self.system().iter().map(Path::new);
         let system = system.chain(self.configured().iter().map(PathBuf::as_path));
         let granted = opened.map(|opening| opening.path.as_path());
-        system
-            .chain(granted)
-            .any(|shown| path != shown && path.starts_with(shown))
+        system.chain(granted).collect()
     }
 }
 
@@ -340,7 +424,7 @@ pub(crate) mod tests {
             openings,
             never: Vec::new(),
             hidden: Vec::new(),
-            links: Vec::new(),
+            apart: Apart::default(),
             egress: Vec::new(),
             relay: None,
             secrets: Vec::new(),
@@ -372,7 +456,8 @@ pub(crate) mod tests {
     fn a_path_is_shown_when_something_above_it_is() {
         let recipe = recipe(Vec::new());
         let opened = [opening("/srv/app", false)];
-        let shown = |path: &str| recipe.shown_from_machine(Path::new(path), opened.iter());
+        let machine = recipe.shown_from_machine(opened.iter());
+        let shown = |path: &str| machine.are_above(Path::new(path));
         assert!(shown("/usr/share") && shown("/opt/tools/x") && shown("/srv/app/data"));
         assert!(!shown("/srv/app") && !shown("/srv/application") && !shown("/usr"));
     }
@@ -388,7 +473,8 @@ pub(crate) mod tests {
         };
         let file = recipe(Vec::new());
         let opened = [opening("/srv/app", false)];
-        let shown = |path: &str| function.shown_from_machine(Path::new(path), opened.iter());
+        let machine = function.shown_from_machine(opened.iter());
+        let shown = |path: &str| machine.are_above(Path::new(path));
         assert!(!shown("/usr/share") && !shown("/opt/tools/x") && shown("/srv/app/data"));
         assert_eq!(function.memory_bytes(), file.memory_bytes() + 100);
         let scratch = function.limits.scratch().bytes();

@@ -17,6 +17,8 @@ pub(crate) struct Fallbacks {
 const CPU_GRACE_SECONDS: u64 = 2;
 /// Signals that wait and timers, of which the kernel counts those of a run with those of whoever started it.
 const SIGNALS_PENDING_MAX: u64 = 1024;
+/// How many files a keeper may have open: each place that a run is shown is one, and for a moment two.
+const KEEPER_FILES_MAX: u64 = 8_192;
 const LOCKED_BYTES_MAX: u64 = 64 * 1024;
 const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -52,6 +54,20 @@ pub(crate) fn set(recipe: &JailRecipe, fallbacks: Fallbacks) -> rustix::io::Resu
         lower(Resource::Data, recipe.memory_bytes())?;
     }
     Ok(())
+}
+
+/// Lets a keeper open as many files as it may need, if its hard limit has as many; returns how many it may. What the
+/// task may open is set apart from that, by [`set`].
+pub(crate) fn raise_files() -> rustix::io::Result<usize> {
+    let own = rustix::process::getrlimit(Resource::Nofile);
+    let most = own.maximum.unwrap_or(u64::MAX).min(KEEPER_FILES_MAX);
+    let files = own.current.unwrap_or(u64::MAX).max(most);
+    let raised = Rlimit {
+        current: Some(files),
+        maximum: own.maximum,
+    };
+    rustix::process::setrlimit(Resource::Nofile, raised)?;
+    Ok(usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 /// Never above what this process has itself, which an ordinary user could not raise.

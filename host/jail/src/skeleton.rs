@@ -18,7 +18,10 @@ use rustix::io::Errno;
 use crate::egress;
 use crate::guard::Guarded;
 use crate::mounts::{DEVICES, in_scratch, relative};
-use crate::recipe::{INSTALL_DIR, JailRecipe, Opening, SECRETS_DIR, SYSTEM_PATHS};
+use crate::places::Places;
+use crate::recipe::{
+    ETC_COPIES, ETC_DIRECTORIES, INSTALL_DIR, JailRecipe, Opening, SECRETS_DIR, SYSTEM_PATHS,
+};
 use crate::setup::{SetupError, WallStep};
 
 /// The writable parts of a run: their names in the scratch file system and where they appear.
@@ -53,26 +56,6 @@ const DIRECTORIES: [&str; 10] = [
 ];
 /// What one has besides that shows the machine's system.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["etc", "proc", "var/run", "home"];
-/// Small files of `/etc` that are copied as they are, where the machine has them.
-const ETC_COPIES: [&str; 17] = [
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/os-release",
-    "/etc/debian_version",
-    "/etc/redhat-release",
-    "/etc/services",
-    "/etc/protocols",
-    "/etc/ssl/openssl.cnf",
-    "/etc/shells",
-    "/etc/lsb-release",
-    "/etc/centos-release",
-    "/etc/fedora-release",
-    "/etc/oracle-release",
-    "/etc/system-release",
-    "/etc/SuSE-release",
-    "/etc/timezone",
-    "/etc/login.defs",
-];
 /// Files of `/etc` that are made for a run.
 const ETC_MADE: [&str; 6] = [
     "/etc/passwd",
@@ -100,12 +83,22 @@ pub(crate) struct Root {
 /// Whether every program finds something at `path` below `/etc`, as the machine has it or made for it.
 pub(crate) fn is_of_etc(path: &Path) -> bool {
     let mut files = ETC_COPIES.iter().chain(&ETC_MADE).map(Path::new);
-    let mut directories = crate::mounts::ETC_DIRECTORIES.iter();
+    let mut directories = ETC_DIRECTORIES.iter();
     files.any(|file| path == file) || directories.any(|above| path.starts_with(above))
 }
 
-/// Fills a root file system with what all jails have.
-pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
+/// Whether something that every program finds at `path` is not to be seen in a run without `hidden`.
+pub(crate) fn is_met(hidden: &Places<'_>, path: &Path) -> bool {
+    if hidden.is_empty() {
+        return false;
+    }
+    let meets = |path: &Path| hidden.cover(path) || hidden.are_in(path);
+    // It is shown by its own name, but may lie elsewhere.
+    meets(path) || fs::canonicalize(path).is_ok_and(|place| meets(&place))
+}
+
+/// Fills a root file system with what all jails have, but for what is `hidden`.
+pub(crate) fn base(mount: OwnedFd, hidden: &Places<'_>) -> Result<Root, SetupError> {
     let mut writer = Writer::new(&mount);
     for directory in DIRECTORIES.into_iter().chain(SYSTEM_DIRECTORIES) {
         writer.directory(Path::new(directory))?;
@@ -115,7 +108,7 @@ pub(crate) fn base(mount: OwnedFd) -> Result<Root, SetupError> {
     }
     devices(&mut writer)?;
     writer.file(Path::new(EMPTY_FILE), b"", 0o444)?;
-    etc(&mut writer)?;
+    etc(&mut writer, hidden)?;
     let made = writer.made;
     Ok(Root { mount, made })
 }
@@ -140,6 +133,14 @@ pub(crate) fn root(
     let Root { mount, made } = root;
     let mut writer = Writer { root: &mount, made };
     let writer = &mut writer;
+    let shown = recipe.shown_from_machine(openings.iter().map(|(_, opening)| opening));
+    let is_own = |path: &Path| !shown.are_above(path) && in_scratch(path).is_none();
+    // ORDER: before what lies in them, for which they would be made as directories that anyone may list.
+    for (directory, listed) in &recipe.apart.directories {
+        if is_own(directory) {
+            apart(&relative(directory), *listed, writer)?;
+        }
+    }
     for path in recipe.configured() {
         if in_scratch(path).is_none() {
             system_path(path, writer)?;
@@ -163,12 +164,12 @@ pub(crate) fn root(
         )?;
     }
     for (guarded, opening) in openings {
-        if !is_shown(recipe, openings, &opening.path) && in_scratch(&opening.path).is_none() {
+        if is_own(&opening.path) {
             writer.mount_point(&relative(&opening.path), guarded.is_dir())?;
         }
     }
-    for (path, target) in &recipe.links {
-        if !is_shown(recipe, openings, path) && in_scratch(path).is_none() {
+    for (path, target) in &recipe.apart.links {
+        if is_own(path) {
             writer.link_beside(target, &relative(path))?;
         }
     }
@@ -198,6 +199,16 @@ pub(crate) fn scratch(
             .step("give the scratch directory to the task")?;
         }
     }
+    let shown = recipe.shown_from_machine(openings.iter().map(|(_, opening)| opening));
+    let place = |path: &Path| {
+        let (part, below) = in_scratch(path).filter(|_| !shown.are_above(path))?;
+        Some(Path::new(part).join(below))
+    };
+    for (directory, listed) in &recipe.apart.directories {
+        if let Some(place) = place(directory) {
+            apart(&place, *listed, &mut writer)?;
+        }
+    }
     for path in recipe.configured() {
         if let Some((part, below)) = in_scratch(path)
             && let Ok(found) = fs::symlink_metadata(path)
@@ -206,17 +217,27 @@ pub(crate) fn scratch(
         }
     }
     for (guarded, opening) in openings {
-        if let Some((part, below)) = in_scratch(&opening.path)
-            && !is_shown(recipe, openings, &opening.path)
-        {
-            writer.mount_point(&Path::new(part).join(below), guarded.is_dir())?;
+        if let Some(place) = place(&opening.path) {
+            writer.mount_point(&place, guarded.is_dir())?;
+        }
+    }
+    for (path, target) in &recipe.apart.links {
+        if let Some(place) = place(path) {
+            writer.link_beside(target, &place)?;
         }
     }
     Ok(scratch)
 }
 
-fn is_shown(recipe: &JailRecipe, openings: &[(Guarded, Opening)], path: &Path) -> bool {
-    recipe.shown_from_machine(path, openings.iter().map(|(_, opening)| opening))
+/// A directory of a tree in parts, in which its parts are mounted.
+fn apart(path: &Path, listed: bool, writer: &mut Writer<'_>) -> Result<(), SetupError> {
+    writer.parents(path)?;
+    if writer.makes(path)? && !listed {
+        let mode = Mode::from_raw_mode(0o711);
+        rustix::fs::chmodat(writer.root, path, mode, AtFlags::empty())
+            .map_err(|errno| failed(path, errno))?;
+    }
+    Ok(())
 }
 
 /// A mount point for a part of the system, or a link where the machine has one.
@@ -226,7 +247,7 @@ fn system_path(path: &Path, writer: &mut Writer<'_>) -> Result<(), SetupError> {
     };
     if found.is_symlink() {
         let target = fs::read_link(path).step("read a link of the system")?;
-        writer.link(&target.to_string_lossy(), &relative(path))
+        writer.link_beside(&target, &relative(path))
     } else {
         writer.mount_point(&relative(path), found.is_dir())
     }
@@ -284,7 +305,7 @@ fn look_ups(recipe: &JailRecipe, writer: &mut Writer<'_>) -> Result<(), SetupErr
     Ok(())
 }
 
-fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {
+fn etc(writer: &mut Writer<'_>, hidden: &Places<'_>) -> Result<(), SetupError> {
     for (file, text) in [
         ("hosts", HOSTS),
         ("nsswitch.conf", NSSWITCH),
@@ -294,10 +315,12 @@ fn etc(writer: &mut Writer<'_>) -> Result<(), SetupError> {
         writer.file(&Path::new("etc").join(file), text.as_bytes(), 0o644)?;
     }
     for path in ETC_COPIES.iter().map(Path::new) {
-        writer.copy(path)?;
+        if !is_met(hidden, path) {
+            writer.copy(path)?;
+        }
     }
-    for path in crate::mounts::ETC_DIRECTORIES.iter().map(Path::new) {
-        if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+    for path in ETC_DIRECTORIES.iter().map(Path::new) {
+        if !is_met(hidden, path) && fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             writer.mount_point(&relative(path), true)?;
         }
     }
@@ -327,10 +350,16 @@ impl<'a> Writer<'a> {
     /// Makes one directory; one that is there already is fine, and anything else in its place is not: a link would
     /// lead out of the jail's root and into the machine's.
     fn directory(&mut self, path: &Path) -> Result<(), SetupError> {
+        self.makes(path).map(drop)
+    }
+
+    /// The same; says whether it was not there.
+    fn makes(&mut self, path: &Path) -> Result<bool, SetupError> {
         if self.made.contains(path) {
-            return Ok(());
+            return Ok(false);
         }
-        match rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755)) {
+        let made = rustix::fs::mkdirat(self.root, path, Mode::from_raw_mode(0o755));
+        match made {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 let found = rustix::fs::statat(self.root, path, AtFlags::SYMLINK_NOFOLLOW);
@@ -342,7 +371,7 @@ impl<'a> Writer<'a> {
             Err(errno) => return Err(failed(path, errno)),
         }
         self.made.insert(path.to_owned());
-        Ok(())
+        Ok(made.is_ok())
     }
 
     fn parents(&mut self, path: &Path) -> Result<(), SetupError> {

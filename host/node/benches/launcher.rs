@@ -226,7 +226,7 @@ impl Launcher {
             system_paths: Vec::new(),
             openings: Vec::new(),
             hidden: Vec::new(),
-            links: Vec::new(),
+            apart: host_jail::recipe::Apart::default(),
             egress: Vec::new(),
             relay: None,
             secrets: Vec::new(),

@@ -235,7 +235,7 @@ fn make(
         appear_root: false,
         system_paths: Vec::new(),
         hidden: Vec::new(),
-        links: Vec::new(),
+        apart: host_jail::recipe::Apart::default(),
         egress: Vec::new(),
         relay: None,
         secrets: Vec::new(),

@@ -52,6 +52,8 @@ pub struct Judgment {
     pub request: Request,
     /// How it was answered.
     pub decided: Decided,
+    /// What is forbidden of the places that a native task sees without asking.
+    pub(crate) unseen: Vec<PathBuf>,
 }
 
 /// What lines of the journal keep of a judgment, if there was one.
@@ -66,6 +68,7 @@ pub(crate) struct Judged {
     digest: Digest,
     rules: Vec<String>,
     request: Value,
+    pub(crate) unseen: Vec<PathBuf>,
 }
 
 impl Ruled {
@@ -92,11 +95,30 @@ impl Ruled {
             asks: asks.iter().map(RequestedAsk::of).collect(),
         };
         let decided = self.set.decide_on(&request, asks);
+        let unseen = self.unseen(&request, machine);
         Judgment {
             set: Arc::clone(&self.set),
             request,
             decided,
+            unseen,
         }
+    }
+
+    /// What is forbidden of `/etc` and the node's own paths, which are shown to every native task.
+    fn unseen(&self, request: &Request, machine: &Machine) -> Vec<PathBuf> {
+        let of_etc = host_jail::recipe::shown_of_etc().map(PathBuf::from);
+        let shown = machine.system_paths.iter().cloned().chain(of_etc);
+        let (mut places, mut unseen) = (Vec::new(), Vec::new());
+        for path in shown {
+            match path.to_str().and_then(|text| text.parse().ok()) {
+                Some(place) => places.push(place),
+                // Rules cannot be asked for it.
+                None => unseen.push(path),
+            }
+        }
+        let forbidden = self.set.unseen(request, &places);
+        unseen.extend(forbidden.iter().map(|path| PathBuf::from(path.as_str())));
+        unseen
     }
 }
 
@@ -115,6 +137,7 @@ impl Judgment {
                 .take(RULES_KEPT_MAX)
                 .map(str::to_owned)
                 .collect(),
+            unseen: self.unseen.clone(),
             request: if is_long {
                 json!({"_omitted": "too long for the journal"})
             } else {

@@ -72,7 +72,7 @@ pub fn trial(machine: &Machine, store: &Store, moment: &Moment) -> Result<(), Tr
         appear_root: false,
         system_paths: Vec::new(),
         hidden: Vec::new(),
-        links: Vec::new(),
+        apart: host_jail::recipe::Apart::default(),
         egress: Vec::new(),
         relay: None,
         secrets: Vec::new(),

@@ -189,8 +189,8 @@ impl Work {
             appear_root: grant.appears_root(),
             system_paths: machine.system_paths.clone(),
             never: machine.never.clone(),
-            hidden: hidden(grant),
-            links: Vec::new(),
+            hidden: self.hidden(grant),
+            apart: host_jail::recipe::Apart::default(),
             egress: egress(grant),
             relay,
             install: self.install.clone(),
@@ -205,6 +205,15 @@ impl Work {
                 .map(|learn| with_secrets(learn, &secrets)),
             secrets,
         }
+    }
+
+    /// What is forbidden inside of what is granted or shown to everybody, also by the place that a link on the way leads to.
+    fn hidden(&self, grant: &Grant) -> Vec<PathBuf> {
+        let granted = grant.hidden().map(|path| PathBuf::from(path.as_str()));
+        let judged = self.subject.judged.iter();
+        let shown = judged.flat_map(|judged| judged.unseen.iter().cloned());
+        let named = granted.chain(shown);
+        named.flat_map(|path| [led_to(&path), path]).collect()
     }
 
     fn program(
@@ -291,12 +300,6 @@ fn egress(grant: &Grant) -> Vec<Egress> {
                 .collect(),
         })
         .collect()
-}
-
-/// What is forbidden inside of what is granted, also by the place that a link on the way leads to.
-fn hidden(grant: &Grant) -> Vec<PathBuf> {
-    let named = grant.hidden().map(|path| PathBuf::from(path.as_str()));
-    named.flat_map(|path| [led_to(&path), path]).collect()
 }
 
 /// Where a path leads by its links, as far as it is there; what is not there yet comes behind.

@@ -15,6 +15,7 @@ use host_core::{
 
 mod full;
 mod inside;
+mod unseen;
 
 use inside::Inside;
 pub(crate) use inside::is_always_shown;

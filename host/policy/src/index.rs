@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, PolicySetError};
-use host_core::{ArgumentPattern, HostPattern, Network};
+use host_core::{ArgumentPattern, CanonicalPath, HostPattern, Network};
 
 use crate::action::Action;
 use crate::scope::{self, CALLER, GROUP, Principal};
@@ -203,6 +203,22 @@ impl Index {
     pub(crate) fn uid(&self, key: Key) -> Option<&EntityUid> {
         let at = usize::try_from(key).ok()?.checked_sub(1)?;
         self.names.uids.get(at)?.as_ref()
+    }
+
+    /// The paths that forbids of an action name at `path`, in it, and above it.
+    pub(crate) fn forbidden_around(
+        &self,
+        action: Action,
+        path: &CanonicalPath,
+    ) -> Vec<(Target, Key)> {
+        let Some(forbidden) = self.forbidden.get(&action) else {
+            return Vec::new();
+        };
+        let mut around = forbidden.met(&Target::Path(path.clone()));
+        above(path.as_str(), "", &mut |text| {
+            around.extend(forbidden.paths.get(text).cloned());
+        });
+        around
     }
 
     /// The resources that forbids of an action name and that `asked` meets, but for those in `covering`.

@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
             other => Filters::of(other, recipe.learn.is_some()),
         };
         let base = match base {
-            Some(base) if !base.fits(recipe) => Some(Base::of(recipe.is_function())?),
+            Some(base) if !base.fits(recipe) => Some(Base::of(recipe)?),
             base => base,
         };
         // ORDER: noted before they are made, so that whoever clears away knows of all.

@@ -1,5 +1,6 @@
 //! The end of a run: the last output, how it is judged, what it left, and letting go of everything.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ impl Run<'_> {
             self.groups.remove();
         }
         let not_opened = self.not_opened_capabilities();
-        self.note_parts_of_the_root();
+        self.note_missing_parts();
         let stood = !matches!(ending, Ending::NotStarted(_));
         Report {
             format: REPORT_FORMAT.to_owned(),
@@ -138,18 +139,24 @@ impl Run<'_> {
             .collect()
     }
 
-    /// What a grant to read everything could not show.
-    fn note_parts_of_the_root(&mut self) {
-        let parts = self.not_opened.iter().filter_map(|(index, cause)| {
-            let opening = self.recipe.openings.get(*index)?;
-            let is_part = opening.capabilities.is_empty();
-            is_part.then(|| format!("`{}`: {cause}", opening.path.display()))
-        });
-        let parts: Vec<String> = parts.collect();
-        if !parts.is_empty() {
-            let without = format!("without {}", parts.join(", "));
-            self.walls.push(("fs.read:/".to_owned(), without));
+    /// What grants that were mounted in parts could not show, each by the name of its tree.
+    fn note_missing_parts(&mut self) {
+        let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (index, cause) in &self.not_opened {
+            let opening = self.recipe.openings.get(*index);
+            let Some(part) = opening.filter(|opening| opening.is_part()) else {
+                continue;
+            };
+            if let Some((tree, _)) = self.recipe.apart.tree_of(&part.path) {
+                let tree = format!("fs.read:{}", tree.display());
+                let part = format!("`{}`: {cause}", part.path.display());
+                missing.entry(tree).or_default().push(part);
+            }
         }
+        let notes = missing
+            .into_iter()
+            .map(|(tree, parts)| (tree, format!("without {}", parts.join(", "))));
+        self.walls.extend(notes);
     }
 
     fn heard_more(&mut self) -> bool {

@@ -42,13 +42,14 @@ struct Points(BTreeMap<String, bool>);
 
 impl Points {
     /// Nothing where a line is not understood: what it says could be what must be known.
-    fn read(mountinfo: &str) -> Option<Self> {
-        let mounts = mountinfo::read(mountinfo);
-        if mounts.len() != mountinfo.lines().count() {
+    fn read(mountinfo: &[u8]) -> Option<Self> {
+        let mounts = mountinfo::Mounts::read(mountinfo);
+        let lines = mountinfo.split(|byte| *byte == b'\n');
+        if mounts.iter().count() != lines.filter(|line| !line.is_empty()).count() {
             return None;
         }
         let mut points = BTreeMap::new();
-        for mount in mounts {
+        for mount in mounts.iter() {
             let is_local = LOCAL.contains(&mount.kind.as_str());
             let point = mount.point.to_string_lossy().into_owned();
             *points.entry(point).or_insert(true) &= is_local;
@@ -190,10 +191,10 @@ mod tests {
         let at = |below: &str| root.join(below).to_str().unwrap().to_owned();
         let mounts = |kind: &str| {
             let (net, disk) = (at("net"), at("net/host"));
-            Points::read(&format!(
+            let lines = format!(
                 "1 0 8:1 / / rw - ext4 d rw\n2 1 0:9 / {net} rw - {kind} auto.net rw\n3 2 8:2 / {disk} rw - ext4 d rw\n"
-            ))
-            .unwrap()
+            );
+            Points::read(lines.as_bytes()).unwrap()
         };
         let look = |kind: &str, below: &str| {
             let how = OFlags::PATH | OFlags::DIRECTORY;
@@ -227,7 +228,7 @@ mod tests {
     fn a_mount_that_the_list_does_not_have_is_not_crossed() {
         let how = OFlags::PATH | OFlags::DIRECTORY;
         let root = rustix::fs::open("/", how, Mode::empty()).unwrap();
-        let points = Points::read("1 0 8:1 / / rw - ext4 d rw\n").unwrap();
+        let points = Points::read(b"1 0 8:1 / / rw - ext4 d rw\n").unwrap();
         let machine = OnMachine(OnceCell::from(Some(Mounts { root, points })));
         assert_eq!(machine.look(&path("/proc/self"), true), Err(Unlooked));
         assert!(machine.look(&path("/nonexistent"), true).is_ok());
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn nothing_is_walked_on_where_the_mounts_are_not_known() {
-        assert!(Points::read("1 0 8:1 / / rw - ext4 d rw\nsomething else\n").is_none());
+        assert!(Points::read(b"1 0 8:1 / / rw - ext4 d rw\nsomething else\n").is_none());
         let machine = OnMachine(OnceCell::from(None));
         assert_eq!(machine.look(&path("/etc"), true), Err(Unlooked));
         assert!(machine.is_shut("/etc"));

@@ -71,7 +71,7 @@ impl Court<'_> {
     }
 
     /// What the forbids that name `key` say, if what is asked for were that.
-    fn forbidden_there(
+    pub(super) fn forbidden_there(
         &self,
         action: Action,
         key: Key,
@@ -149,7 +149,8 @@ fn exception(
     })
 }
 
-/// Whether native tasks see a path of every machine without asking, so that nothing can be left out there.
+/// Whether native tasks see a path of every machine without asking, where nothing can be left out. What they see of `/etc`
+/// and of the node's own paths is left out where it is forbidden.
 pub(crate) fn is_always_shown(path: &host_core::CanonicalPath) -> bool {
     let path = std::path::Path::new(path.as_str());
     host_core::SYSTEM_PATHS

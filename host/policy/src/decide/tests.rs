@@ -703,3 +703,49 @@ fn a_forbid_may_ask_for_what_is_the_same_for_all_of_an_ask() {
         ],
     );
 }
+
+/// What a run would read of places that it sees without asking.
+#[track_caller]
+fn check_unseen(rules: &str, who: &str, places: &[&str], expected: &[&str]) {
+    let places: Vec<host_core::CanonicalPath> =
+        places.iter().map(|place| place.parse().unwrap()).collect();
+    let unseen = set(&with_run(rules)).unseen(&request(who), &places);
+    let unseen: Vec<&str> = unseen.iter().map(AsRef::as_ref).collect();
+    assert_eq!(unseen, expected, "{who}: {rules}");
+}
+
+#[test]
+fn what_is_shown_without_asking_is_hidden_where_a_forbid_names_it() {
+    let forbid = |principal: &str, resource: &str, when: &str| {
+        format!(
+            "@id(\"never\") forbid ({principal}, action == Action::\"fs.read\", resource{resource}){when};"
+        )
+    };
+    let (tools, keys) = ("/srv/opt/tools", "/srv/opt/tools/keys");
+    let shown = [tools, "/etc/ssl/certs"];
+    let inside = forbid("principal", &format!(" in Path::\"{keys}\""), "");
+    check_unseen(&inside, "alice service", &shown, &[keys]);
+    let above = forbid("principal", " in Path::\"/srv/opt\"", "");
+    check_unseen(&above, "alice service", &shown, &[tools]);
+    let itself = forbid("principal", " == Path::\"/etc/ssl/certs\"", "");
+    check_unseen(&itself, "alice service", &shown, &["/etc/ssl/certs"]);
+    let of_group = forbid(
+        "principal in Group::\"night\"",
+        " in Path::\"/etc/ssl\"",
+        "",
+    );
+    check_unseen(&of_group, "alice service", &shown, &[]);
+    check_unseen(&of_group, "carol service", &shown, &["/etc/ssl/certs"]);
+    // Only what lies above, and not what lies in it.
+    check_unseen(
+        &forbid("principal", " == Path::\"/srv/opt\"", ""),
+        "alice service",
+        &shown,
+        &[],
+    );
+    // Nobody asks for it.
+    check_unseen(&forbid("principal", "", ""), "alice service", &shown, &[]);
+    let overflows = " when { context.limits.wall * 9223372036854775807 > 0 }";
+    let failing = forbid("principal", &format!(" in Path::\"{keys}\""), overflows);
+    check_unseen(&failing, "alice service", &shown, &[keys]);
+}
