@@ -459,6 +459,73 @@ fn a_key_that_cannot_be_used_lets_nothing_run() {
     lab.run(&["run", &module]).exits(0);
 }
 
+#[test]
+fn a_log_that_was_laid_aside_is_part_of_what_is_verified() {
+    let lab = Lab::new();
+    let module = three_runs(&lab);
+    let ran = look(&lab, &["audit", "restart", "--reason", "a new disk"]).exits(0);
+    let text = ran.text();
+    let aside = lab
+        .home()
+        .join("state")
+        .join(text.split('`').nth(1).unwrap());
+    look(&lab, &["run", &module]).exits(0);
+    look(&lab, VERIFY).exits(0);
+    let mut old = fs::read_to_string(&aside).unwrap();
+    old = old.replacen("finished", "finishes", 1);
+    fs::write(&aside, old).unwrap();
+    let ran = look(&lab, VERIFY).exits(4);
+    assert!(
+        ran.text()
+            .contains("which was laid aside, is not what it was then"),
+        "{}",
+        ran.text()
+    );
+    fs::remove_file(&aside).unwrap();
+    look(&lab, VERIFY)
+        .exits(0)
+        .says(&["which was laid aside and is gone"]);
+}
+
+/// The key that lies beside the log is believed only where nobody brings another one.
+#[test]
+fn checkpoints_are_checked_by_the_key_that_was_kept() {
+    let lab = Lab::new();
+    let module = lab.shell("echo done");
+    for _ in 0..260 {
+        lab.host(&["run", &module, "--allow", "unix.connect:/run/nothing"])
+            .run()
+            .exits(3);
+    }
+    let head = lab
+        .run(&["--output", "json", "audit", "head"])
+        .exits(0)
+        .record();
+    let own = lab.write("own.pub", head["key"].as_str().unwrap());
+    let key = lab.path("other");
+    lab.run(&["key", "new", &key]).exits(0);
+    let other = format!("{key}.pub");
+    look(&lab, &["audit", "verify", "--checkpoint-key", &own]).exits(0);
+    let ran = look(&lab, &["audit", "verify", "--checkpoint-key", &other]).exits(4);
+    assert!(
+        ran.text().contains("and not by the key of this log"),
+        "{}",
+        ran.text()
+    );
+    look(&lab, &["audit", "verify", "--checkpoint-key", &module]).exits(2);
+    let nowhere = lab.path("nowhere.pub");
+    look(&lab, &["audit", "verify", "--checkpoint-key", &nowhere]).exits(2);
+    // Without the key beside the log nobody checks them, and that is said.
+    fs::remove_file(lab.home().join("state/audit.key")).unwrap();
+    let ran = look(&lab, VERIFY).exits(0);
+    assert!(
+        ran.text().contains("without a key to check them"),
+        "{}",
+        ran.text()
+    );
+    look(&lab, &["audit", "verify", "--checkpoint-key", &own]).exits(0);
+}
+
 /// 300 lines need a checkpoint; `ssh-keygen` checks it with nothing of ours but the line that `host audit head` prints.
 #[test]
 fn ssh_keygen_verifies_the_checkpoint_of_a_real_log() {

@@ -1,6 +1,6 @@
 //! Runs that rules refuse: nothing of them starts, and one line of the journal says what decided, and on what.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{RUN, decided_by, fails, marking, marking_set, permits, refuses, ruled};
 use crate::lab::Lab;
@@ -149,4 +149,87 @@ fn flags_that_belong_together_are_not_taken_apart() {
     let host = ruled(&lab, &module, &set, &["--reason", &long]);
     fails(host, &lab, 2, &["--reason"]);
     permits(&lab, &module, &set, &["--reason", &long[1..]]);
+}
+
+#[test]
+fn what_asks_for_too_much_to_be_written_down_is_on_record_all_the_same() {
+    let lab = Lab::new();
+    let deep = "x".repeat(200);
+    let deep = [deep.as_str(); 10].join("/");
+    let asks: Vec<Value> = (0..16)
+        .map(|number| json!(format!("fs.read:/{number}/{deep}/${{name}}")))
+        .collect();
+    let metadata = json!({
+        "parameters": {"name": {"type": "Array[String]"}},
+        "extensions": {"host": {"asks": asks}},
+    });
+    let module = lab
+        .module("demo")
+        .task("init.sh", "#!/bin/sh\necho ran\n", metadata)
+        .build();
+    let set = super::set(&lab, "rules", RUN);
+    let names: Vec<String> = (0..64).map(|number| format!("n{number}")).collect();
+    let input = json!({"name": names}).to_string();
+    let ran = ruled(&lab, &module, &set, &["--input", &input])
+        .run()
+        .exits(3);
+    assert_eq!(ran.text(), "");
+    let journal = lab.journal();
+    let [line] = journal.as_slice() else {
+        panic!("{} lines", journal.len())
+    };
+    assert_eq!(
+        (&line["event"], &line["caller"]),
+        (&json!("refused"), &json!("alice"))
+    );
+    assert_eq!(line["denied"], 1_024);
+    assert!(line["reason"].as_str().unwrap().starts_with("fs.read:/0/"));
+    assert_eq!(line["policy"]["set"], "rules");
+    assert_eq!(
+        line["input"].as_str().unwrap().len(),
+        64,
+        "the digest of the input"
+    );
+    lab.run(&["audit", "verify"]).exits(0);
+}
+
+#[test]
+fn an_ask_that_cannot_be_filled_turns_a_caller_away_on_record() {
+    let lab = Lab::new();
+    let metadata = json!({
+        "parameters": {"name": {"type": "String"}},
+        "extensions": {"host": {"asks": ["fs.read:/srv/${name}"]}},
+    });
+    let module = lab
+        .module("demo")
+        .task("init.sh", "#!/bin/sh\necho ran\n", metadata)
+        .build();
+    let set = super::set(&lab, "rules", RUN);
+    for name in ["", "..", "-rf/x"] {
+        let before = lab.journal().len();
+        let input = json!({"name": name}).to_string();
+        let ran = ruled(&lab, &module, &set, &["--input", &input]).run();
+        assert!([2, 3].contains(&ran.code()), "{}", ran.stderr);
+        let journal = lab.journal();
+        assert_eq!(journal.len(), before + 1, "{name:?}");
+        assert_eq!(journal[before]["event"], "refused");
+        assert_eq!(journal[before]["task"], "demo");
+    }
+}
+
+#[test]
+fn rules_decide_also_on_what_this_machine_cannot_give() {
+    let lab = Lab::new();
+    let asks = [
+        json!("unix.connect:/run/nothing"),
+        json!("fs.read:/nowhere"),
+    ];
+    let module = marking(&lab, &asks, "");
+    let set = super::set(&lab, "rules", RUN);
+    let (ran, line) = refuses(&lab, &module, &set, &[]);
+    ran.says(&["unix.connect:/run/nothing", "fs.read:/nowhere"]);
+    let asked = line["request"]["asks"].to_string();
+    assert!(asked.contains("unix.connect:/run/nothing"), "{asked}");
+    let denied = line["record"]["denials"].to_string();
+    assert!(denied.contains("unix.connect:/run/nothing") && denied.contains("fs.read:/nowhere"));
 }
