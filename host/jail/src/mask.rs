@@ -41,43 +41,26 @@ impl Mask {
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut heard = std::mem::take(&mut self.held);
         heard.extend_from_slice(bytes);
-        let mut said = Vec::with_capacity(heard.len());
-        let mut rest = heard.as_slice();
-        while let Some((first, behind)) = rest.split_first() {
-            if self.secrets.iter().any(|secret| is_longer(secret, rest)) {
-                // What follows decides.
-                self.held = rest.to_vec();
-                return said;
-            }
-            rest = match self
-                .secrets
-                .iter()
-                .find_map(|secret| rest.strip_prefix(secret.as_slice()))
-            {
-                Some(behind) => {
-                    said.extend_from_slice(MASKED);
-                    behind
-                }
-                None => {
-                    said.push(*first);
-                    behind
-                }
-            };
-        }
-        said
+        self.masked(heard, true)
     }
 
     /// What was held back, when nothing follows any more.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
-        let mut said = Vec::with_capacity(held.len());
-        let mut rest = held.as_slice();
+        self.masked(held, false)
+    }
+
+    fn masked(&mut self, heard: Vec<u8>, goes_on: bool) -> Vec<u8> {
+        let mut said = Vec::with_capacity(heard.len());
+        let mut rest = heard.as_slice();
         while let Some((first, behind)) = rest.split_first() {
-            rest = match self
-                .secrets
-                .iter()
-                .find_map(|secret| rest.strip_prefix(secret.as_slice()))
-            {
+            if goes_on && self.secrets.iter().any(|secret| is_longer(secret, rest)) {
+                // What follows decides.
+                self.held = rest.to_vec();
+                return said;
+            }
+            let whole = |secret: &Vec<u8>| rest.strip_prefix(secret.as_slice());
+            rest = match self.secrets.iter().find_map(whole) {
                 Some(behind) => {
                     said.extend_from_slice(MASKED);
                     behind

@@ -14,7 +14,7 @@ use host_store::{
     ActiveRun, CreateRunError, DiskError, Exclusive, ExclusiveError, JournalError, ReadRunError,
     RunSpool, SecretError, SpoolFile, Store, UidError,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::draft::{Draft, Moment, ResultValue, Subject};
 use crate::ended::stopped_value;
@@ -207,21 +207,14 @@ pub(crate) fn record_refusal(
     };
     let judgment = draft.judgment();
     let record = draft.record(outcome, Map::new(), None);
-    let line = json!({"event": "refused", "input": input, "by": moment.person, "record": record});
-    let short = json!({
-        "event": "refused",
-        "input": input,
-        "by": moment.person,
-        "run": record.run,
-        "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
-        "task": record.task.as_ref().map_or("", AsRef::as_ref),
-        "bundle": record.bundle,
-        "status": record.status,
-        "denied": record.denials.len(),
-        "reason": cut(reasons.first().map_or("", String::as_str)),
-        "_omitted": TOO_LONG,
-    });
-    append(store, moment, &judgment, line, short)?;
+    let reason = reasons.first().map_or("", String::as_str);
+    append(
+        store,
+        moment,
+        &judgment,
+        ("refused", input, reason),
+        &record,
+    )?;
     Ok(record)
 }
 
@@ -234,21 +227,35 @@ fn cut(text: &str) -> String {
     text.chars().take(REASON_CHARACTERS_MAX).collect()
 }
 
-/// Appends the line of a run that never began, or the short one in its place: whoever asks for very much is still on record.
+/// Appends the line of a run that never began, or a short one in its place: whoever asks for very much is still on record.
 ///
 /// Room for what goes on is reserved anew, so that nobody who is refused takes what a running one needs for its end.
 fn append(
     store: &Store,
     moment: &Moment,
     judgment: &KeptJudgment,
-    mut line: Value,
-    mut short: Value,
+    (event, input, reason): (&str, &Digest, &str),
+    record: &Record<ResultValue>,
 ) -> Result<(), JournalError> {
     let journal = store.journal();
     journal.reserve()?;
+    let mut line = json!({"event": event, "input": input, "by": moment.person, "record": record});
     judgment.add_to(&mut line, true);
     match journal.append(moment.timestamp(), &line) {
         Err(JournalError::TooLong { .. }) => {
+            let mut short = json!({
+                "event": event,
+                "input": input,
+                "by": moment.person,
+                "run": record.run,
+                "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
+                "task": record.task.as_ref().map_or("", AsRef::as_ref),
+                "bundle": record.bundle,
+                "status": record.status,
+                "denied": record.denials.len(),
+                "reason": cut(reason),
+                "_omitted": TOO_LONG,
+            });
             judgment.add_to(&mut short, false);
             journal.append(moment.timestamp(), &short)
         }
@@ -288,7 +295,9 @@ pub fn turn_away(
         "status": Status::Refused,
         "reason": cut(turned.reason),
     });
-    append(store, moment, &KeptJudgment(None), line.clone(), line)
+    let journal = store.journal();
+    journal.reserve()?;
+    journal.append(moment.timestamp(), &line)
 }
 
 /// Records that the program of `plan` could not be started by anyone, for a `reason` that it is to blame for.
@@ -321,20 +330,13 @@ pub(crate) fn record_unstarted(
     let value = stopped_value(draft.task.as_ref(), &outcome);
     let judgment = draft.judgment();
     let record = draft.record(outcome, value, None);
-    let line = json!({"event": "unstarted", "input": input, "by": moment.person, "record": record});
-    let short = json!({
-        "event": "unstarted",
-        "input": input,
-        "by": moment.person,
-        "run": record.run,
-        "caller": record.caller.as_ref().map_or("", AsRef::as_ref),
-        "task": record.task.as_ref().map_or("", AsRef::as_ref),
-        "bundle": record.bundle,
-        "status": record.status,
-        "reason": cut(reason),
-        "_omitted": TOO_LONG,
-    });
-    append(store, moment, &judgment, line, short)?;
+    append(
+        store,
+        moment,
+        &judgment,
+        ("unstarted", input, reason),
+        &record,
+    )?;
     Ok(Finished {
         record,
         setup: Some(SetupError {

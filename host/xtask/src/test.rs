@@ -26,6 +26,18 @@ const TOOLS: &[Tool] = &[
         program: "python3",
         package: "python3",
     },
+    Tool {
+        program: "curl",
+        package: "curl",
+    },
+    Tool {
+        program: "git",
+        package: "git",
+    },
+    Tool {
+        program: "psql",
+        package: "postgresql",
+    },
 ];
 
 /// The tests that an emulated machine is through with in two minutes; `cargo xtask vm` has more of them.

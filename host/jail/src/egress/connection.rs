@@ -25,6 +25,9 @@ use crate::recipe::Egress;
 /// How long one address is dialled.
 const DIAL_MAX: Duration = Duration::from_secs(10);
 
+/// The name of the machine itself, on every machine.
+const LOCALHOST: &str = "localhost";
+
 /// What all connections of a run share.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -70,14 +73,7 @@ impl Desk {
         let Some(port) = NonZeroU16::new(local.port()) else {
             return;
         };
-        let ip = local.ip().to_canonical();
-        let to = if Names::is_of_a_name(ip) {
-            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.name_at(ip).cloned().map(Destination::Name)
-        } else {
-            Some(Destination::Address(ip))
-        };
-        let to = to.unwrap_or(Destination::Address(ip));
+        let to = self.destination(local.ip().to_canonical(), port);
         let granting: Vec<&Egress> = self.rules().granting(&to, port).collect();
         let Some(first) = granting.first() else {
             self.account.refused(
@@ -99,6 +95,23 @@ impl Desk {
             ms: ms_since(began),
             end: made.carried.end,
         });
+    }
+
+    /// Where a connection to this address of the run's network was to lead.
+    fn destination(&self, ip: IpAddr, port: NonZeroU16) -> Destination {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.name_at(ip) {
+            return Destination::Name(name.clone());
+        }
+        drop(names);
+        let address = Destination::Address(ip);
+        let is_granted = |to: &Destination| self.rules().granting(to, port).next().is_some();
+        // Some programs know where `localhost` leads without asking anybody.
+        let local = LOCALHOST.parse().map(Destination::Name);
+        match local {
+            Ok(local) if ip.is_loopback() && !is_granted(&address) && is_granted(&local) => local,
+            _ => address,
+        }
     }
 
     /// Dials what a granted destination leads to, and carries what both sides say.

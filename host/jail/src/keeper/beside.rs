@@ -2,15 +2,16 @@
 //! leaves what it has to tell in memory.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{MemfdFlags, SeekFrom};
+use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 use rustix::time::Timespec;
 
 use crate::streams;
@@ -64,9 +65,25 @@ impl Beside {
         }
     }
 
-    /// Says that the run is over, waits so long for the end of it, and returns what it told, at most `bytes_max` of it;
-    /// nothing if it did not come to a good end.
-    pub(crate) fn end(self, wait_max: Duration, bytes_max: u64) -> Option<Vec<u8>> {
+    /// Where to see that it has ended.
+    pub(crate) fn as_ended(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// How it has ended, if it has: whether well.
+    pub(crate) fn ended(&self) -> Option<bool> {
+        // ORDER: it is waited for when the run is over, behind the last look at CPU time.
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), how) {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.exit_status() == Some(0)),
+            Err(_) => Some(false),
+        }
+    }
+
+    /// Says that the run is over, waits so long for the end of it, and returns what it has told by then, at most `bytes_max`
+    /// of it.
+    pub(crate) fn end(self, wait_max: Duration, bytes_max: usize) -> Vec<u8> {
         let Self {
             pid,
             pidfd,
@@ -81,21 +98,22 @@ impl Beside {
         let mut polled = [PollFd::new(&pidfd, PollFlags::IN)];
         while rustix::event::poll(&mut polled, Some(&timeout)) == Err(Errno::INTR) {}
         let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-        let Ok(Some((_, status))) = ended else {
+        if !matches!(ended, Ok(Some(_))) {
             // It waits for something that does not answer, and goes when that does.
             let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-            return None;
-        };
-        if status.exit_status() != Some(0) {
-            return None;
         }
-        rustix::fs::seek(&told, SeekFrom::Start(0)).ok()?;
-        let mut bytes = Vec::new();
-        File::from(told)
-            .take(bytes_max)
-            .read_to_end(&mut bytes)
-            .ok()?;
-        Some(bytes)
+        let told = File::from(told);
+        let mut bytes = vec![0; bytes_max];
+        let mut read = 0;
+        while let Some(room) = bytes.get_mut(read..).filter(|room| !room.is_empty()) {
+            // By its place: it may still be writing, and its place in the file is the same one.
+            match told.read_at(room, read as u64) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => read += more,
+            }
+        }
+        bytes.truncate(read);
+        bytes
     }
 }
 
@@ -119,9 +137,8 @@ impl Own {
         }
     }
 
-    /// Leaves what is to be told, and ends.
-    pub(crate) fn tell(&self, bytes: &[u8]) -> ! {
-        let written = streams::write_all(&self.told, bytes);
-        sys::leave(i32::from(written.is_err()))
+    /// Leaves something to be told.
+    pub(crate) fn tell(&self, bytes: &[u8]) -> io::Result<()> {
+        streams::write_all(&self.told, bytes)
     }
 }

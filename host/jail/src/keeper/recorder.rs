@@ -8,31 +8,24 @@
 //!
 //! What the run was refused is left before the machine is looked at, so that nothing that is noted can cost the record that.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::MemfdFlags;
-use rustix::io::Errno;
-use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
-use rustix::time::Timespec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::beside::{Beside, Own, Side};
 use super::now;
 use super::refused::Refusals;
 use crate::learn::Notes;
 use crate::recipe::JailRecipe;
 use crate::report::{Learned, Refused};
 use crate::seccomp::Surface;
-use crate::streams;
-use crate::sys::{self, Forked};
+use crate::sys;
 
 /// How long a recorder may take to say what it noted, once the run is over.
 const RECORDER_WAIT_MAX: Duration = Duration::from_secs(3);
@@ -71,35 +64,9 @@ fn line<T: DeserializeOwned>(line: Option<&[u8]>) -> Option<T> {
 /// A recorder, as its keeper holds it.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    pid: Pid,
-    pidfd: OwnedFd,
-    /// Closed when the run is over.
-    goes_on: OwnedFd,
-    /// What it noted, in memory.
-    recorded: File,
+    beside: Beside,
     /// Whether it was seen to have ended.
     has_ended: bool,
-}
-
-/// What both sides of the fork need.
-struct Ends {
-    goes_on: OwnedFd,
-    heard: OwnedFd,
-    recorded: OwnedFd,
-}
-
-impl Ends {
-    fn new() -> io::Result<Self> {
-        let (heard, goes_on) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        let flags = MemfdFlags::CLOEXEC;
-        let recorded = rustix::fs::memfd_create("recorded", flags | MemfdFlags::NOEXEC_SEAL)
-            .or_else(|_| rustix::fs::memfd_create("recorded", flags))?;
-        Ok(Self {
-            goes_on,
-            heard,
-            recorded,
-        })
-    }
 }
 
 impl Recorder {
@@ -110,41 +77,25 @@ impl Recorder {
         surface: Surface,
         not_opened: &[usize],
     ) -> Result<Self, OwnedFd> {
-        let Ok(ends) = Ends::new() else {
-            return Err(listener);
-        };
-        let keeper = rustix::process::getpid();
-        match sys::fork() {
-            Ok(Forked::Child) => {
-                drop(ends.goes_on);
-                let kept = [&listener, &ends.heard, &ends.recorded].map(AsFd::as_fd);
-                let is_apart = drop_rights()
-                    .and_then(|()| die_with(keeper))
-                    .and_then(|()| sys::close_all_but(&kept));
+        match Beside::fork("recorded") {
+            // INVARIANT: the recorder alone holds the listener, which goes here: should it die, the kernel refuses whatever it
+            // was asked.
+            Ok(Side::Keeper(beside)) => Ok(Self {
+                beside,
+                has_ended: false,
+            }),
+            Ok(Side::Beside(own)) => {
+                let is_apart = own
+                    .let_go_of_the_keepers(&[listener.as_fd()])
+                    .and_then(|()| drop_rights())
+                    .and_then(|()| own.die_with_keeper());
                 if is_apart.is_err() {
                     sys::leave(1);
                 }
                 let mut notes = Notes::new(recipe, not_opened, never(recipe));
-                let refused = record(listener, &ends.heard, surface, recipe, &mut notes);
-                let told = tell(&ends.recorded, &refused, notes);
+                let refused = record(listener, &own.over, surface, recipe, &mut notes);
+                let told = tell(&own, &refused, notes);
                 sys::leave(i32::from(told.is_err()))
-            }
-            Ok(Forked::Parent(pid)) => {
-                match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-                    // INVARIANT: the recorder alone holds the listener, which goes here: should it die, the kernel refuses
-                    // whatever it was asked.
-                    Ok(pidfd) => Ok(Self {
-                        pid,
-                        pidfd,
-                        goes_on: ends.goes_on,
-                        recorded: ends.recorded.into(),
-                        has_ended: false,
-                    }),
-                    Err(_) => {
-                        let _ = rustix::process::kill_process(pid, Signal::KILL);
-                        Err(listener)
-                    }
-                }
             }
             Err(_) => Err(listener),
         }
@@ -152,52 +103,20 @@ impl Recorder {
 
     /// Where to wait for its end, until that was seen.
     pub(super) fn waiting(&self) -> Option<BorrowedFd<'_>> {
-        (!self.has_ended).then(|| self.pidfd.as_fd())
+        (!self.has_ended).then(|| self.beside.as_ended())
     }
 
     /// Whether it has ended otherwise than because nobody is left who could make a call.
     pub(super) fn has_died(&mut self) -> bool {
-        // ORDER: it is waited for when the run is over, behind the last look at CPU time.
-        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let found = rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), how);
-        if matches!(found, Ok(None)) {
-            return false;
-        }
-        self.has_ended = true;
-        !matches!(found, Ok(Some(status)) if status.exit_status() == Some(0))
+        let ended = self.beside.ended();
+        self.has_ended = ended.is_some();
+        ended == Some(false)
     }
 
     /// Lets it come to an end, and says what it left.
     pub(super) fn end(self) -> Recorded {
-        let Self {
-            pid,
-            pidfd,
-            goes_on,
-            recorded,
-            ..
-        } = self;
-        drop(goes_on);
-        let timeout = Timespec {
-            tv_sec: RECORDER_WAIT_MAX.as_secs().cast_signed(),
-            tv_nsec: RECORDER_WAIT_MAX.subsec_nanos().into(),
-        };
-        let mut polled = [PollFd::new(&pidfd, PollFlags::IN)];
-        while rustix::event::poll(&mut polled, Some(&timeout)) == Err(Errno::INTR) {}
-        let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-        if !matches!(ended, Ok(Some(_))) {
-            // It waits for something that does not answer, and goes when that does.
-            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-        }
-        let mut bytes = vec![0; RECORDED_BYTES_MAX];
-        let mut read = 0;
-        while let Some(room) = bytes.get_mut(read..).filter(|room| !room.is_empty()) {
-            // By its place: the recorder may still be writing, and its place in the file is the same one.
-            match recorded.read_at(room, read as u64) {
-                Ok(0) | Err(_) => break,
-                Ok(more) => read += more,
-            }
-        }
-        Recorded::read(bytes.get(..read).unwrap_or_default())
+        let told = self.beside.end(RECORDER_WAIT_MAX, RECORDED_BYTES_MAX);
+        Recorded::read(&told)
     }
 }
 
@@ -211,16 +130,6 @@ fn drop_rights() -> io::Result<()> {
         inheritable: CapabilitySet::empty(),
     };
     Ok(rustix::thread::set_capabilities(None, sets)?)
-}
-
-fn die_with(keeper: Pid) -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // ORDER: the keeper may have died before the signal was armed.
-    if rustix::process::getppid() == Some(keeper) {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::BrokenPipe.into())
-    }
 }
 
 /// The places that no grant opens, by whatever name.
@@ -259,20 +168,17 @@ fn record(
 }
 
 /// Leaves what there was to the keeper.
-fn tell(recorded: &OwnedFd, refused: &[Refused], notes: Notes<'_>) -> io::Result<()> {
+fn tell(own: &Own, refused: &[Refused], notes: Notes<'_>) -> io::Result<()> {
     // ORDER: what a run was refused is known without looking at anything.
-    say(recorded, &refused)?;
+    say(own, &refused)?;
     let began = now();
-    say(
-        recorded,
-        &notes.learned(&|| now() - began > NAMING_TIME_MAX),
-    )
+    say(own, &notes.learned(&|| now() - began > NAMING_TIME_MAX))
 }
 
-fn say(recorded: &OwnedFd, what: &impl Serialize) -> io::Result<()> {
+fn say(own: &Own, what: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
-    streams::write_all(recorded, &line)
+    own.tell(&line)
 }
 
 #[cfg(test)]
