@@ -270,7 +270,7 @@ impl<'s> Court<'s> {
         let ids: BTreeSet<String> = urls().map(|(target, _)| target.id()).collect();
         let shares_a_url = ids.len() < urls().count();
         let actions = actions_of(request, asks);
-        let world = World::of(set, request, &targets, &actions)?;
+        let world = World::of(set, &set.tags, request, &targets, &actions)?;
         let task = Target::task(&subject);
         let covering = index.covering(&task);
         targets.push((task, covering));

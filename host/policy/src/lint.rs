@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
+use cedar_policy::pst::{self, BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 use cedar_policy::{Effect, Policy};
 
 use crate::groups::Groups;
@@ -38,18 +38,23 @@ pub(crate) struct Findings {
     pub(crate) any_tag: bool,
     /// Whether the number of such a tag is asked for.
     any_number: bool,
+    /// The fields of the context that are asked for.
+    pub(crate) fields: BTreeSet<String>,
+    /// Whether the context is spoken of as a whole.
+    pub(crate) any_field: bool,
 }
 
 impl Findings {
-    /// Reads the conditions of a rule.
-    pub(crate) fn of(policy: &Policy) -> Self {
+    /// Reads the conditions of a rule, if they can be read.
+    pub(crate) fn of(rule: Option<&pst::Policy>) -> Self {
         let mut findings = Self::default();
-        let Ok(pst) = policy.to_pst() else {
+        let Some(pst) = rule else {
             // What cannot be looked through may speak of anything.
             findings
                 .hidden_targets
                 .insert("a condition that cannot be read".to_owned());
             findings.any_tag = true;
+            findings.any_field = true;
             return findings;
         };
         for clause in pst.body().clauses() {
@@ -63,6 +68,13 @@ impl Findings {
 
     fn walk(&mut self, expression: &Expr, negated: bool) {
         match expression {
+            Expr::GetAttr { expr, attr } if is_context(expr) => {
+                self.fields.insert(attr.to_string());
+            }
+            Expr::HasAttr { expr, attrs } if is_context(expr) => {
+                self.fields.insert(attrs.first().to_string());
+            }
+            Expr::Var(Var::Context) => self.any_field = true,
             Expr::GetAttr { expr, attr } if is_resource(expr) => self.attribute(attr, negated),
             Expr::HasAttr { expr, attrs } if is_resource(expr) => {
                 self.attribute(attrs.first(), negated);
@@ -232,6 +244,10 @@ fn check_literal(uid: &cedar_policy::EntityUid) -> Result<(), String> {
         // Anything else is the schema's affair.
         _ => Ok(()),
     }
+}
+
+fn is_context(expression: &Expr) -> bool {
+    matches!(expression, Expr::Var(Var::Context))
 }
 
 fn is_resource(expression: &Expr) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Var};
+use cedar_policy::pst::{self, BinaryOp, Clause, Expr, Literal, Var};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 use crate::action::Action;
@@ -44,7 +44,7 @@ impl fmt::Display for Principal {
 
 impl Scope {
     /// Reads the scope of a rule; the error says what is wrong with a name in it.
-    pub(crate) fn of(policy: &Policy) -> Result<Self, String> {
+    pub(crate) fn of(policy: &Policy, rule: Option<&pst::Policy>) -> Result<Self, String> {
         let mut named = Vec::new();
         let actions = match policy.action_constraint() {
             ActionConstraint::Any => Action::ALL.to_vec(),
@@ -80,7 +80,7 @@ impl Scope {
             principal,
             resource,
             is_exact,
-            within: within(policy),
+            within: rule.and_then(within),
         })
     }
 }
@@ -148,8 +148,7 @@ pub(crate) fn resource(uid: &EntityUid) -> Result<Target, String> {
 /// condition asks.
 ///
 /// Only the first: what stands before it is evaluated before it, and may be an error that must not be passed over.
-fn within(policy: &Policy) -> Option<Target> {
-    let pst = policy.to_pst().ok()?;
+fn within(pst: &pst::Policy) -> Option<Target> {
     let Clause::When(condition) = pst.body().clauses().first()? else {
         return None;
     };

@@ -437,14 +437,18 @@ fn rules(
                 host_core::Shown(&id)
             )));
         }
-        let scope = match Scope::of(&draft.policy) {
+        // Cedar reads the text once more for it.
+        let pst = draft.policy.to_pst().ok();
+        let scope = match Scope::of(&draft.policy, pst.as_ref()) {
             Ok(scope) => scope,
             Err(message) => {
                 problems.push(at(message));
                 continue;
             }
         };
-        let mut findings = Findings::of(&draft.policy);
+        let mut findings = Findings::of(pst.as_ref());
+        tags.any_field |= findings.any_field;
+        tags.fields.append(&mut findings.fields);
         tags.any |= findings.any_tag;
         tags.names.append(&mut findings.tags);
         tags.numbers.append(&mut findings.numbers);

@@ -11,9 +11,14 @@ pub const TAGS_MAX: usize = 10_000;
 /// How deep hashes and lists may be in each other.
 const DEPTH_MAX: usize = 64;
 
-/// The parameters and facts that some rule asks for: no question needs the others.
+/// What some rule asks for of a request: no question needs the rest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
+    /// Fields of the context.
+    pub(crate) fields: BTreeSet<String>,
+    /// Whether a rule asks for the context as a whole.
+    pub(crate) any_field: bool,
+    /// Parameters and facts.
     pub(crate) names: BTreeSet<String>,
     /// Those of which a rule asks for the number.
     pub(crate) numbers: BTreeSet<String>,
@@ -22,6 +27,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether a rule asks for this field of the context.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        self.any_field || self.fields.contains(name)
+    }
+
     fn has(&self, name: &str) -> bool {
         self.any || self.names.contains(name)
     }
@@ -230,7 +240,7 @@ mod tests {
         let wanted = Wanted {
             names: ["count".to_owned()].into(),
             numbers: ["count".to_owned()].into(),
-            any: false,
+            ..Wanted::default()
         };
         let number = |value: Value| {
             let values = json!({"count": value, "other": "x"});

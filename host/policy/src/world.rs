@@ -1,6 +1,6 @@
 //! What Cedar is told of a request: entities, contexts, and who asks for what.
 //!
-//! It is put together once for all questions of a run. Every value has the type that the schema gives it, which a test
+//! It is put together once for all questions of a run, of what some rule of the set asks for. Every value has the type that the schema gives it, which a test
 //! holds for requests of all kinds; so nothing is checked against the schema again for each question.
 
 use std::collections::{BTreeSet, HashSet};
@@ -13,7 +13,7 @@ use crate::index::{Key, uid};
 use crate::query::Request;
 use crate::scope::{CALLER, GROUP};
 use crate::set::PolicySet;
-use crate::tags::Tags;
+use crate::tags::{Tags, Wanted};
 use crate::target::{self, EndpointTarget, Target};
 
 pub(crate) const ACTION: &str = "Action";
@@ -45,12 +45,15 @@ pub(crate) struct World {
     pub(crate) caller: EntityUid,
     entities: Entities,
     fields: Vec<(String, Value)>,
+    /// Whether some rule asks for who asks, and whether for what can be left out.
+    asked: [bool; 2],
 }
 
 impl World {
     /// Puts a request together, with these targets and the names in rules that cover each.
     pub(crate) fn of(
         set: &PolicySet,
+        wanted: &Wanted,
         request: &Request,
         targets: &[(Target, Vec<Key>)],
         asked: &BTreeSet<Action>,
@@ -77,8 +80,12 @@ impl World {
             [("name".to_owned(), text(&subject))],
             module,
         )?);
-        all.extend(tagged(set, INPUT, &request.input)?);
-        all.extend(tagged(set, FACTS, &request.facts)?);
+        if wanted.has_field(INPUT_FIELD) {
+            all.extend(tagged(wanted, INPUT, &request.input)?);
+        }
+        if wanted.has_field(FACTS_FIELD) {
+            all.extend(tagged(wanted, FACTS, &request.facts)?);
+        }
         all.extend(actions(asked)?);
         let mut seen: HashSet<EntityUid> = HashSet::from([task.clone()]);
         for (target, covering) in targets {
@@ -91,11 +98,12 @@ impl World {
         }
         let entities =
             Entities::from_entities(all, None).map_err(|error| WorldError::of(&error))?;
-        let fields = fields(set, request, task)?;
+        let fields = fields(set, wanted, request, &task)?;
         Ok(Self {
             caller,
             entities,
             fields,
+            asked: ["origin", "optional"].map(|name| wanted.has_field(name)),
         })
     }
 
@@ -126,8 +134,13 @@ impl World {
     /// The context of a question about an ask.
     pub(crate) fn of_ask(&self, origin: Origin, optional: bool) -> Result<Context, WorldError> {
         let mut fields = self.fields.clone();
-        fields.push(("origin".to_owned(), text(origin.as_str())));
-        fields.push(("optional".to_owned(), Value::new_bool(optional)));
+        let [wants_origin, wants_optional] = self.asked;
+        if wants_origin {
+            fields.push(("origin".to_owned(), text(origin.as_str())));
+        }
+        if wants_optional {
+            fields.push(("optional".to_owned(), Value::new_bool(optional)));
+        }
         context(fields)
     }
 }
@@ -194,96 +207,116 @@ fn of_command(command: &Command) -> Vec<(String, Value)> {
     attributes
 }
 
-/// What every context has.
+/// The fields that every context has.
+const FIELDS: [&str; 12] = [
+    "task",
+    "bundle",
+    INPUT_FIELD,
+    FACTS_FIELD,
+    "node",
+    "limits",
+    "walls",
+    "noop",
+    "time",
+    "utc",
+    "reason",
+    "predicates",
+];
+const INPUT_FIELD: &str = "input";
+const FACTS_FIELD: &str = "facts";
+
+/// Those of them that are wanted.
 fn fields(
     set: &PolicySet,
+    wanted: &Wanted,
     request: &Request,
-    task: EntityUid,
+    task: &EntityUid,
 ) -> Result<Vec<(String, Value)>, WorldError> {
-    let record = |fields: Vec<(&str, Value)>| {
-        Value::new_record(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        )
-        .map_err(|error| WorldError::of(&error))
-    };
-    let bundle = &request.bundle;
-    let module = bundle
-        .module
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let wanted = FIELDS.into_iter().filter(|name| wanted.has_field(name));
+    wanted
+        .map(|name| Ok((name.to_owned(), field(name, set, request, task)?)))
+        .collect()
+}
+
+fn field(
+    name: &str,
+    set: &PolicySet,
+    request: &Request,
+    task: &EntityUid,
+) -> Result<Value, WorldError> {
     let node = &request.node;
-    let node_name = node
-        .name
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let holding = set
-        .predicates
-        .holding(request.caller.as_str(), &request.facts, &node.classes);
+    Ok(match name {
+        "task" => Value::new_entity_uid(task.clone()),
+        "bundle" => bundle(request)?,
+        INPUT_FIELD => Value::new_entity_uid(entity_uid(INPUT, THE_ONE)?),
+        FACTS_FIELD => Value::new_entity_uid(entity_uid(FACTS, THE_ONE)?),
+        "node" => record(vec![
+            (
+                "name",
+                text(node.name.as_ref().map_or("", |name| name.as_str())),
+            ),
+            ("groups", set_of(node.groups.iter())),
+            ("classes", set_of(node.classes.iter())),
+        ])?,
+        "limits" => limits(request)?,
+        "walls" => record(vec![
+            ("landlock", Value::new_long(request.walls.landlock.into())),
+            ("own_user", Value::new_bool(request.walls.own_user)),
+        ])?,
+        "noop" => Value::new_bool(request.noop),
+        "time" => Value::new_datetime(request.time.to_string()),
+        "utc" => utc(request)?,
+        "reason" => text(&request.reason),
+        "predicates" => {
+            let caller = request.caller.as_str();
+            let holding = set
+                .predicates
+                .holding(caller, &request.facts, &node.classes);
+            set_of(holding.iter())
+        }
+        other => return Err(WorldError(format!("there is no field `{other}`"))),
+    })
+}
+
+fn record(fields: Vec<(&str, Value)>) -> Result<Value, WorldError> {
+    let fields = fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    Value::new_record(fields).map_err(|error| WorldError::of(&error))
+}
+
+fn bundle(request: &Request) -> Result<Value, WorldError> {
+    let bundle = &request.bundle;
+    let module = bundle.module.as_ref().map(ToString::to_string);
+    record(vec![
+        ("id", text(&bundle.id.to_string())),
+        ("module", text(&module.unwrap_or_default())),
+        ("version", text(&bundle.version)),
+        ("signers", set_of(bundle.signers.iter())),
+    ])
+}
+
+fn limits(request: &Request) -> Result<Value, WorldError> {
+    let limit = |name: LimitName| {
+        let value = request.limits.get(&name).copied().unwrap_or(u64::MAX);
+        let value = i64::try_from(value).unwrap_or(UNBOUNDED);
+        (name.as_str(), Value::new_long(value))
+    };
+    record(LimitName::ALL.map(limit).to_vec())
+}
+
+fn utc(request: &Request) -> Result<Value, WorldError> {
     let seconds = request.time.unix_seconds();
     let day = usize::try_from(seconds / SECONDS_OF_DAY % 7).unwrap_or(0);
     let of_day = seconds % SECONDS_OF_DAY;
-    let limits = LimitName::ALL.map(|name| {
-        let value = request.limits.get(&name).copied().unwrap_or(u64::MAX);
+    let number = |number: u64| Value::new_long(number.try_into().unwrap_or(0));
+    record(vec![
         (
-            name.as_str(),
-            Value::new_long(i64::try_from(value).unwrap_or(UNBOUNDED)),
-        )
-    });
-    let named = |name: &str, value: Value| (name.to_owned(), value);
-    Ok(vec![
-        named("task", Value::new_entity_uid(task)),
-        named(
-            "bundle",
-            record(vec![
-                ("id", text(&bundle.id.to_string())),
-                ("module", text(&module)),
-                ("version", text(&bundle.version)),
-                ("signers", set_of(bundle.signers.iter())),
-            ])?,
+            "weekday",
+            text(WEEKDAYS.get(day).copied().unwrap_or_default()),
         ),
-        named("input", Value::new_entity_uid(entity_uid(INPUT, THE_ONE)?)),
-        named("facts", Value::new_entity_uid(entity_uid(FACTS, THE_ONE)?)),
-        named(
-            "node",
-            record(vec![
-                ("name", text(&node_name)),
-                ("groups", set_of(node.groups.iter())),
-                ("classes", set_of(node.classes.iter())),
-            ])?,
-        ),
-        named("limits", record(limits.to_vec())?),
-        named(
-            "walls",
-            record(vec![
-                ("landlock", Value::new_long(request.walls.landlock.into())),
-                ("own_user", Value::new_bool(request.walls.own_user)),
-            ])?,
-        ),
-        named("noop", Value::new_bool(request.noop)),
-        named("time", Value::new_datetime(request.time.to_string())),
-        named(
-            "utc",
-            record(vec![
-                (
-                    "weekday",
-                    text(WEEKDAYS.get(day).copied().unwrap_or_default()),
-                ),
-                (
-                    "hour",
-                    Value::new_long((of_day / 3_600).try_into().unwrap_or(0)),
-                ),
-                (
-                    "minute",
-                    Value::new_long((of_day / 60 % 60).try_into().unwrap_or(0)),
-                ),
-            ])?,
-        ),
-        named("reason", text(&request.reason)),
-        named("predicates", set_of(holding.iter())),
+        ("hour", number(of_day / 3_600)),
+        ("minute", number(of_day / 60 % 60)),
     ])
 }
 
@@ -292,11 +325,11 @@ const THE_ONE: &str = "run";
 
 /// The entity of an input or of facts, and those of its numbers and lists.
 fn tagged(
-    set: &PolicySet,
+    wanted: &Wanted,
     kind: &str,
     values: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<[Entity; 3], WorldError> {
-    let tags = Tags::of(values, &set.tags).map_err(|error| WorldError::of(&error))?;
+    let tags = Tags::of(values, wanted).map_err(|error| WorldError::of(&error))?;
     let (numbers, lists) = (entity_uid(NUMBERS, kind)?, entity_uid(LISTS, kind)?);
     let new = |own: EntityUid, attributes: Vec<(String, Value)>, tags: Vec<(String, Value)>| {
         Entity::new_with_tags(own, attributes, [], tags).map_err(|error| WorldError::of(&error))
@@ -392,7 +425,11 @@ pub(crate) fn fits_schema(set: &PolicySet, request: &Request) {
         })
         .collect();
     let all = Action::ALL.into_iter().collect();
-    let world = World::of(set, request, &targets, &all).unwrap();
+    let wanted = Wanted {
+        any_field: true,
+        ..set.tags.clone()
+    };
+    let world = World::of(set, &wanted, request, &targets, &all).unwrap();
     let schema = crate::set::schema().unwrap();
     let entities: Vec<Entity> = world.entities.iter().cloned().collect();
     Entities::from_entities(entities, Some(schema)).unwrap();

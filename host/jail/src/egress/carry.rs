@@ -16,8 +16,8 @@ use super::timespec;
 
 /// How long nobody may say anything.
 const IDLE_MAX: Duration = Duration::from_secs(600);
-/// How much is moved at once, in bytes: what a pipe holds.
-const PIECE_BYTES: usize = 64 << 10;
+/// How much is moved at once, in bytes: what a pipe is to hold.
+const PIECE_BYTES: usize = 512 << 10;
 
 /// What was carried.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -104,6 +104,8 @@ struct Half<'s> {
 impl<'s> Half<'s> {
     fn new(from: &'s TcpStream, to: &'s TcpStream) -> io::Result<Self> {
         let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // What one user may have of pipes is bounded by the kernel; a smaller one does as well, and slower.
+        let _ = rustix::pipe::fcntl_setpipe_size(&read, PIECE_BYTES);
         Ok(Self {
             from,
             to,
