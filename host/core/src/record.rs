@@ -181,6 +181,8 @@ pub enum ConnectionEnd {
     Idle,
     /// The run was over.
     RunOver,
+    /// Whoever carried it was gone before the run.
+    Lost,
     /// Its name could not be looked up.
     NotFound,
     /// Nobody answered at its addresses.

@@ -20,13 +20,11 @@ pub(crate) fn mount(recipe: &JailRecipe) -> Result<Option<Attach>, SetupError> {
         return Ok(None);
     }
     let place = Path::new(SECRETS_DIR);
-    if let Some(above) = recipe
-        .openings
-        .iter()
-        .find(|opening| place.starts_with(&opening.path))
-    {
+    let opened = recipe.openings.iter().map(|opening| &opening.path);
+    let mut opened = opened.chain(recipe.configured());
+    if let Some(over) = opened.find(|path| place.starts_with(path) || path.starts_with(place)) {
         return Err(SetupError::unfit(
-            format!("open `{}`", above.path.display()),
+            format!("open `{}`", over.display()),
             "the secrets of the run would be covered by it: grant what lies below instead",
         ));
     }

@@ -475,6 +475,12 @@ pub(crate) fn survive_file_size(survive: bool) {
     unsafe { libc::signal(libc::SIGXFSZ, effect) };
 }
 
+/// Makes a write to somebody who is gone an error (EPIPE) instead of the end of this process.
+pub(crate) fn survive_broken_pipes() {
+    // SAFETY: a valid disposition of a signal that can be ignored.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 fn done(rc: libc::c_long) -> io::Result<()> {
     if rc == 0 {
         Ok(())

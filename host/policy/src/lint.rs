@@ -42,6 +42,8 @@ pub(crate) struct Findings {
     pub(crate) fields: BTreeSet<String>,
     /// Whether the context is spoken of as a whole.
     pub(crate) any_field: bool,
+    /// Whether something of the principal is asked for but who it is, such as how its name begins.
+    pub(crate) asks_of_principal: bool,
 }
 
 impl Findings {
@@ -75,6 +77,9 @@ impl Findings {
                 self.fields.insert(attrs.first().to_string());
             }
             Expr::Var(Var::Context) => self.any_field = true,
+            Expr::GetAttr { expr, .. } if matches!(&**expr, Expr::Var(Var::Principal)) => {
+                self.asks_of_principal = true;
+            }
             Expr::GetAttr { expr, attr } if is_resource(expr) => self.attribute(attr, negated),
             Expr::HasAttr { expr, attrs } if is_resource(expr) => {
                 self.attribute(attrs.first(), negated);

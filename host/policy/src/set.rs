@@ -448,6 +448,7 @@ fn rules(
         };
         let mut findings = Findings::of(pst.as_ref());
         tags.any_field |= findings.any_field;
+        tags.asks_of_principal |= findings.asks_of_principal;
         tags.fields.append(&mut findings.fields);
         tags.any |= findings.any_tag;
         tags.names.append(&mut findings.tags);

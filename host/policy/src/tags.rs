@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     pub(crate) fields: BTreeSet<String>,
     /// Whether a rule asks for the context as a whole.
     pub(crate) any_field: bool,
+    /// Whether a rule goes by more of a caller than who it is.
+    pub(crate) asks_of_principal: bool,
     /// Parameters and facts.
     pub(crate) names: BTreeSet<String>,
     /// Those of which a rule asks for the number.

@@ -37,13 +37,18 @@ pub struct WhoCan {
     pub everybody: Option<Vec<String>>,
     /// How many callers the set names.
     pub asked: usize,
+    /// Whether some rule goes by a predicate or by how a name is written, so that others may be let too who are not named.
+    pub may_be_more: bool,
 }
 
 impl PolicySet {
     /// Says who can do what `request` asks, whoever it says is asking.
     #[must_use]
     pub fn who_can(&self, request: &Request, asks: &Asks) -> WhoCan {
-        let mut found = WhoCan::default();
+        let mut found = WhoCan {
+            may_be_more: self.tags.asks_of_principal || self.tags.has_field("predicates"),
+            ..WhoCan::default()
+        };
         let decide = |caller: &CallerName| {
             let request = Request {
                 caller: caller.clone(),
@@ -100,6 +105,22 @@ impl PolicySet {
 #[cfg(test)]
 mod tests {
     use crate::lab::{asks, request, set};
+
+    #[test]
+    fn where_rules_go_by_how_a_name_is_written_there_may_be_more() {
+        let may_be_more = |condition: &str| {
+            let set = set(&format!(
+                "permit (principal, action == Action::\"run\", resource) {condition};"
+            ));
+            let request = request("x service");
+            set.who_can(&request, &asks(&request)).may_be_more
+        };
+        assert!(!may_be_more("") && !may_be_more("when { principal in Group::\"ops\" }"));
+        assert!(may_be_more("when { principal.name like \"ops-*\" }"));
+        assert!(may_be_more(
+            "when { context.predicates.contains(context.reason) }"
+        ));
+    }
 
     #[test]
     fn those_in_groups_and_those_in_rules_are_asked_and_everybody_else_once() {

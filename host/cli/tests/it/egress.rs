@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -293,6 +294,10 @@ print(say('192.0.2.1', {port}))"
         "{}",
         record["walls"]
     );
+    // What it had carried until then is on record, and nobody says that this was all.
+    assert_eq!(record["connections"][0]["received"], 12);
+    assert_eq!(record["grant"][0]["used"], "yes");
+    assert_eq!(record["usage"]["connections"], Value::Null);
 }
 
 #[test]
@@ -520,4 +525,124 @@ ask db.example.com {port}"
         .map(|one| &one["capability"])
         .collect();
     assert_eq!(capabilities, [&by_address, &by_name]);
+}
+
+/// A server that counts what each connection brings, and says nothing.
+fn collector() -> (u16, Arc<Mutex<Vec<u64>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let counts = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&counts);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let into = Arc::clone(&into);
+            thread::spawn(move || {
+                let count = std::io::copy(&mut stream, &mut std::io::sink());
+                // One that was broken off counts as one.
+                into.lock().unwrap().push(count.unwrap_or(u64::MAX));
+            });
+        }
+    });
+    (port, counts)
+}
+
+#[test]
+fn what_a_task_has_sent_arrives_though_it_ends_at_once() {
+    let lab = Lab::new();
+    let (port, counts) = collector();
+    let module = script(
+        &lab,
+        &format!(
+            "s = socket.create_connection(('127.0.0.1', {port}))
+s.sendall(b'x' * 6000000)
+s.close()"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let record = lab.record(&[&module, "--allow", &allow]);
+    let started = Instant::now();
+    while counts.lock().unwrap().is_empty() && started.elapsed() < Duration::from_secs(5) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(*counts.lock().unwrap(), [6_000_000]);
+    assert_eq!(record["connections"][0]["sent"], 6_000_000);
+}
+
+#[test]
+fn whoever_hangs_up_takes_no_other_connection_along() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let hanging_up = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1]);
+        }
+    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let streaming = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            while stream.write_all(&[b'y'; 64 << 10]).is_ok() {}
+        }
+    });
+    let good = server(Ipv4Addr::LOCALHOST, "good");
+    let module = script(
+        &lab,
+        &format!(
+            "import time
+kept = socket.create_connection(('127.0.0.1', {good}))
+for _ in range(20):
+    s = socket.create_connection(('127.0.0.1', {hanging_up}))
+    try:
+        for _ in range(5):
+            s.sendall(b'x' * 1000)
+            time.sleep(0.01)
+    except OSError:
+        pass
+    t = socket.create_connection(('127.0.0.1', {streaming}))
+    t.recv(1000)
+    t.close()
+print(say('127.0.0.1', {good}))
+kept.sendall(b'still')
+kept.shutdown(socket.SHUT_WR)
+answer = b''
+while piece := kept.recv(100):
+    answer += piece
+print(answer.decode())"
+        ),
+    );
+    let allows = [hanging_up, streaming, good].map(|port| format!("net.connect:127.0.0.1:{port}"));
+    let grants = allows.iter().flat_map(|allow| ["--allow", allow.as_str()]);
+    let arguments: Vec<&str> = [module.as_str()].into_iter().chain(grants).collect();
+    let record = lab.record(&arguments);
+    assert_eq!(output(&record), "good: hello\ngood: still\n");
+    assert_eq!(record["walls"]["relay"], Value::Null);
+    assert_eq!(record["usage"]["connections"], 42);
+}
+
+#[test]
+fn urgent_data_holds_nothing_up() {
+    let lab = Lab::new();
+    let (port, counts) = collector();
+    let module = script(
+        &lab,
+        &format!(
+            "s = socket.create_connection(('127.0.0.1', {port}))
+s.sendall(b'before')
+s.send(b'!', socket.MSG_OOB)
+s.sendall(b'behind')
+s.close()"
+        ),
+    );
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    lab.record(&[&module, "--allow", &allow]);
+    let started = Instant::now();
+    while counts.lock().unwrap().is_empty() && started.elapsed() < Duration::from_secs(5) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(
+        *counts.lock().unwrap(),
+        [12],
+        "without the urgent byte itself"
+    );
 }

@@ -121,6 +121,14 @@ exit 3";
     let record = ran.record();
     assert_eq!(record["value"]["_output"], "it is ***\n***\n0\n");
     assert_eq!(record["stderr"]["text"], "err ***\n");
+    // Kept with a newline, which a shell drops.
+    let whole = lab.write("whole", format!("{CANARY}\nsecond-line\n"));
+    lab.run(&["secret", "set", "db", "--from", &whole]).exits(0);
+    let module = lab.shell(
+        "s=$(head -1 /run/host/secrets/db); echo \"pw=$s;host=x\"; tail -1 /run/host/secrets/db",
+    );
+    let record = lab.record(&[&module, "--allow", "secret:db"]);
+    assert_eq!(record["value"]["_output"], "pw=***;host=x\n***\n");
     fs::remove_file(lab.home().join("config/secrets/db")).unwrap();
     lab.nowhere("home", CANARY);
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host_core::{ConnectionEnd, HostName};
 use rustix::event::{PollFd, PollFlags};
@@ -12,12 +12,18 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::hello::{self, HELLO_BYTES_MAX, Hello};
-use super::timespec;
+use super::{now, timespec};
 
 /// How long nobody may say anything.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// How much is moved at once, in bytes: what a pipe is to hold.
 const PIECE_BYTES: usize = 512 << 10;
+
+/// How long what a run said may take to arrive when it is over.
+const LAST_WAIT_MAX: Duration = Duration::from_millis(800);
+/// How often one direction moves something before the other one is looked at.
+const ROUNDS_MAX: usize = 16;
+const HOW: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
 /// What was carried.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,7 +39,7 @@ pub(super) fn carry(
     client: &TcpStream,
     server: &TcpStream,
     name: Option<&HostName>,
-    over: &OwnedFd,
+    over: Option<&OwnedFd>,
 ) -> io::Result<(Carried, Option<String>)> {
     for stream in [client, server] {
         stream.set_nonblocking(true)?;
@@ -46,17 +52,30 @@ pub(super) fn carry(
         bytes: Vec::new(),
     });
     let mut other = None;
+    let (mut is_broken, mut is_over) = (false, false);
+    let mut latest = now() + IDLE_MAX;
     let end = loop {
         if there.is_done && back.is_done {
-            break ConnectionEnd::Closed;
+            break match (is_over, is_broken) {
+                (true, _) => ConnectionEnd::RunOver,
+                (false, true) => ConnectionEnd::Broken,
+                (false, false) => ConnectionEnd::Closed,
+            };
         }
         let waits = Waits::of(&there, &back, opening.is_some());
-        let Some(ready) = waits.wait(client, server, over) else {
-            break ConnectionEnd::Idle;
+        let Some(ready) = waits.wait(client, server, over.filter(|_| !is_over), latest) else {
+            break if is_over {
+                ConnectionEnd::RunOver
+            } else {
+                ConnectionEnd::Idle
+            };
         };
         if ready.over {
-            break ConnectionEnd::RunOver;
+            // Whoever would hear is gone. What was said before that still has to arrive.
+            (is_over, back.is_done) = (true, true);
+            latest = now() + LAST_WAIT_MAX;
         }
+        let before = there.bytes + back.bytes;
         let moved = match &mut opening {
             Some(held) if ready.client => match held.hear(client, server) {
                 Ok(Heard::More) => Ok(()),
@@ -72,10 +91,18 @@ pub(super) fn carry(
                 Err(error) => Err(error),
             },
             Some(_) => Ok(()),
-            None => there.step(),
+            None => there.step(ready.client),
         };
-        if moved.and_then(|()| back.step()).is_err() {
-            break ConnectionEnd::Broken;
+        // Where one direction breaks the other may still have something to say.
+        is_broken |= moved.is_err();
+        there.is_done |= moved.is_err();
+        if !back.is_done {
+            let moved = back.step(ready.server);
+            is_broken |= moved.is_err();
+            back.is_done |= moved.is_err();
+        }
+        if there.bytes + back.bytes > before && !is_over {
+            latest = now() + IDLE_MAX;
         }
     };
     let carried = Carried {
@@ -119,46 +146,75 @@ impl<'s> Half<'s> {
     }
 
     fn wants_to_hear(&self) -> bool {
-        self.held == 0 && !self.is_spoken
+        self.held == 0 && !self.is_spoken && !self.is_done
     }
 
-    /// Moves what can be moved without waiting.
-    fn step(&mut self) -> io::Result<()> {
-        let how = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        loop {
-            let mut has_moved = false;
-            if self.wants_to_hear() {
-                match rustix::pipe::splice(self.from, None, &self.write, None, PIECE_BYTES, how) {
-                    Ok(0) => self.is_spoken = true,
-                    Ok(moved) => {
-                        self.held = moved;
-                        has_moved = true;
-                    }
-                    Err(Errno::AGAIN | Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
+    /// Moves what can be moved without waiting, up to some bound; `is_ready` says that there was something to hear.
+    fn step(&mut self, mut is_ready: bool) -> io::Result<()> {
+        for _ in 0..ROUNDS_MAX {
+            if self.is_done {
+                return Ok(());
             }
-            if self.held > 0 {
-                match rustix::pipe::splice(&self.read, None, self.to, None, self.held, how) {
-                    Ok(moved) => {
-                        self.held = self.held.saturating_sub(moved);
-                        self.bytes = self.bytes.saturating_add(moved as u64);
-                    }
-                    Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                    Err(error) => return Err(error.into()),
-                }
+            let heard = self.wants_to_hear() && self.hear(is_ready)?;
+            is_ready = false;
+            if self.held > 0 && !self.say()? {
+                return Ok(());
             }
             if self.is_spoken && self.held == 0 {
-                if !self.is_done {
-                    self.is_done = true;
-                    // Whoever is gone already hears of nothing.
-                    let _ = rustix::net::shutdown(self.to, Shutdown::Write);
-                }
+                self.is_done = true;
+                // Whoever is gone already hears of nothing.
+                let _ = rustix::net::shutdown(self.to, Shutdown::Write);
                 return Ok(());
             }
-            if !has_moved {
+            if !heard {
                 return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// Takes into the pipe what waits; whether there was something.
+    fn hear(&mut self, is_ready: bool) -> io::Result<bool> {
+        match rustix::pipe::splice(self.from, None, &self.write, None, PIECE_BYTES, HOW) {
+            Ok(moved) if moved > 0 => {
+                self.held = moved;
+                Ok(true)
+            }
+            // Nothing is spliced at urgent data, as if there were an end or nothing yet: a plain read goes past.
+            Ok(_) => self.hear_plainly(),
+            Err(Errno::AGAIN) if is_ready => self.hear_plainly(),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn hear_plainly(&mut self) -> io::Result<bool> {
+        let mut piece = [0; 4 << 10];
+        let length = match rustix::net::recv(self.from, &mut piece[..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => {
+                self.is_spoken = true;
+                return Ok(false);
+            }
+            Ok((length, _)) => length,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        // The pipe is empty, and larger than this.
+        let heard = piece.get(..length).unwrap_or_default();
+        self.held = rustix::io::write(&self.write, heard)?;
+        Ok(true)
+    }
+
+    /// Hands on what the pipe holds; whether all of it.
+    fn say(&mut self) -> io::Result<bool> {
+        match rustix::pipe::splice(&self.read, None, self.to, None, self.held, HOW) {
+            Ok(moved) => {
+                self.held = self.held.saturating_sub(moved);
+                self.bytes = self.bytes.saturating_add(moved as u64);
+                Ok(self.held == 0)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -171,6 +227,7 @@ struct Waits {
 
 struct Ready {
     client: bool,
+    server: bool,
     over: bool,
 }
 
@@ -181,7 +238,7 @@ impl Waits {
             if hears.wants_to_hear() {
                 interest |= PollFlags::IN;
             }
-            if speaks.held > 0 {
+            if speaks.held > 0 && !speaks.is_done {
                 interest |= PollFlags::OUT;
             }
             interest
@@ -197,30 +254,42 @@ impl Waits {
     }
 
     /// Waits until something of it is there; nothing if that takes too long.
-    fn wait(self, client: &TcpStream, server: &TcpStream, over: &OwnedFd) -> Option<Ready> {
-        // A side that is asked for nothing is left out: one that has closed would be ready at every look.
-        let mut polled = vec![PollFd::new(over, PollFlags::IN)];
-        for (stream, interest) in [(client, self.client), (server, self.server)] {
-            if !interest.is_empty() {
-                polled.push(PollFd::new(stream, interest));
-            }
-        }
-        let has_client = !self.client.is_empty();
+    fn wait(
+        self,
+        client: &TcpStream,
+        server: &TcpStream,
+        over: Option<&OwnedFd>,
+        latest: Instant,
+    ) -> Option<Ready> {
+        // Whoever is asked for nothing is left out: a side that has closed would be ready at every look.
+        let mut polled = Vec::with_capacity(3);
+        let at_over = over.map(|over| {
+            polled.push(PollFd::new(over, PollFlags::IN));
+            polled.len() - 1
+        });
+        let [at_client, at_server] =
+            [(client, self.client), (server, self.server)].map(|(stream, interest)| {
+                (!interest.is_empty()).then(|| {
+                    polled.push(PollFd::new(stream, interest));
+                    polled.len() - 1
+                })
+            });
         loop {
-            match rustix::event::poll(&mut polled, Some(&timespec(IDLE_MAX))) {
+            let left = latest.saturating_duration_since(now());
+            match rustix::event::poll(&mut polled, Some(&timespec(left))) {
                 Ok(0) => return None,
                 Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => break,
             }
         }
-        let is_ready = |at: usize| {
-            polled
-                .get(at)
-                .is_some_and(|poll| !poll.revents().is_empty())
+        let is_ready = |at: Option<usize>| {
+            let polled = at.and_then(|at| polled.get(at));
+            polled.is_some_and(|poll| !poll.revents().is_empty())
         };
         Some(Ready {
-            over: is_ready(0),
-            client: has_client && is_ready(1),
+            over: is_ready(at_over),
+            client: is_ready(at_client),
+            server: is_ready(at_server),
         })
     }
 }
@@ -315,7 +384,7 @@ mod tests {
             goes_on
         });
         let name: Option<HostName> = name.map(|name| name.parse().unwrap());
-        let carried = carry(&inner_client, &inner_server, name.as_ref(), &over).unwrap();
+        let carried = carry(&inner_client, &inner_server, name.as_ref(), Some(&over)).unwrap();
         drop((inner_client, inner_server));
         speaking.join().unwrap();
         carried

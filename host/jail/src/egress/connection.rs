@@ -4,13 +4,13 @@
 //! cannot be reached, is reset.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use host_core::{Connection, ConnectionEnd, HostName};
+use host_core::{Connection, ConnectionEnd, HostName, unwrapped};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::account::Account;
@@ -19,7 +19,7 @@ use super::dns::{self, Known};
 use super::names::Names;
 use super::now;
 use super::resolver::Resolver;
-use super::rules::{Destination, Rules};
+use super::rules::{Destination, Outside, Rules};
 use crate::recipe::Egress;
 
 /// How long one address is dialled.
@@ -82,19 +82,30 @@ impl Desk {
             );
             return reset(&client);
         };
+        let opened = Connection {
+            capability: format!("net.connect:{}", first.endpoint),
+            to: format!("{to}:{port}"),
+            address: None,
+            sent: 0,
+            received: 0,
+            ms: 0,
+            end: ConnectionEnd::Lost,
+        };
+        // ORDER: before anything leaves the machine for it.
+        let number = self.account.opened(&opened);
         let made = self.make(&client, &to, port, &granting);
         if !matches!(made.carried.end, ConnectionEnd::Closed) {
             reset(&client);
         }
-        self.account.connection(Connection {
-            capability: format!("net.connect:{}", first.endpoint),
-            to: format!("{to}:{port}"),
+        let ended = Connection {
             address: made.address,
             sent: made.carried.sent,
             received: made.carried.received,
             ms: ms_since(began),
             end: made.carried.end,
-        });
+            ..opened
+        };
+        self.account.ended(number, ended);
     }
 
     /// Where a connection to this address of the run's network was to lead.
@@ -109,7 +120,7 @@ impl Desk {
         // Some programs know where `localhost` leads without asking anybody.
         let local = LOCALHOST.parse().map(Destination::Name);
         match local {
-            Ok(local) if ip.is_loopback() && !is_granted(&address) && is_granted(&local) => local,
+            Ok(local) if is_localhost(ip) && !is_granted(&address) && is_granted(&local) => local,
             _ => address,
         }
     }
@@ -166,7 +177,7 @@ impl Desk {
         name: Option<&HostName>,
         port: NonZeroU16,
     ) -> Carried {
-        let carried = carry::carry(client, server, name, &self.over);
+        let carried = carry::carry(client, server, name, Some(&self.over));
         match carried {
             Ok((carried, other)) => {
                 if let Some(other) = other {
@@ -177,7 +188,7 @@ impl Desk {
                     self.account
                         .refused(format!("net.connect:{other}:{port}"), what);
                 }
-                if !matches!(carried.end, ConnectionEnd::Closed) {
+                if !matches!(carried.end, ConnectionEnd::Closed | ConnectionEnd::RunOver) {
                     reset(server);
                 }
                 carried
@@ -216,18 +227,18 @@ impl Desk {
     }
 }
 
-/// Whether one of the grants lets an address be dialled; if not, what the last of them has against it.
-fn judge(granting: &[&Egress], address: IpAddr) -> Result<(), super::rules::Outside> {
-    let is_own = is_own(address);
-    let mut judged = Err(super::rules::Outside::Range);
-    for rule in granting {
-        judged = rule.judge(address, is_own);
-        // What a rule forbids inside one grant is not opened by another.
-        if matches!(judged, Ok(()) | Err(super::rules::Outside::Forbidden)) {
-            break;
-        }
+/// Whether one of the grants lets an address be dialled, and none of them forbids it; if not, what the last has against it.
+fn judge(granting: &[&Egress], address: IpAddr) -> Result<(), Outside> {
+    // What an address of the newer protocol carries may be the machine's own, behind somebody who unwraps it.
+    let is_own = is_own(address) || is_own(unwrapped(address));
+    let judged = || granting.iter().map(|rule| rule.judge(address, is_own));
+    if judged().any(|judged| judged == Err(Outside::Forbidden)) {
+        return Err(Outside::Forbidden);
     }
-    judged
+    judged()
+        .find(Result::is_ok)
+        .or_else(|| judged().next_back())
+        .unwrap_or(Err(Outside::Range))
 }
 
 /// Whether an address belongs to this machine: then, and only then, something can be bound to it. Where that cannot be
@@ -242,6 +253,11 @@ fn is_own(address: IpAddr) -> bool {
     bound != Err(rustix::io::Errno::ADDRNOTAVAIL)
 }
 
+/// Whether an address is one that `localhost` has everywhere.
+fn is_localhost(address: IpAddr) -> bool {
+    address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST)
+}
+
 /// Closes a connection so that its other side hears of an error and not of an end.
 pub(super) fn reset(stream: &TcpStream) {
     let _ = rustix::net::sockopt::set_socket_linger(stream.as_fd(), Some(Duration::ZERO));
@@ -249,6 +265,11 @@ pub(super) fn reset(stream: &TcpStream) {
 
 fn ms_since(began: Instant) -> u64 {
     u64::try_from((now() - began).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The opposite, for one that is served.
+pub(super) fn close_in_order(stream: &TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_linger(stream.as_fd(), None);
 }
 
 /// Reads questions of DNS from a stream and answers them, as long as somebody asks.

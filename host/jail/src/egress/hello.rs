@@ -53,6 +53,8 @@ fn handshake(bytes: &[u8]) -> Result<Vec<u8>, Hello> {
             }
             [HANDSHAKE_RECORD] | [HANDSHAKE_RECORD, 3] => return Err(unfinished(bytes)),
             [HANDSHAKE_RECORD, 3, ..] => return Err(unfinished(bytes)),
+            // Other records of TLS, before which no client has said what it wants.
+            [20 | 21 | 23 | 24, 3, ..] => return Err(Hello::Broken),
             // Behind a first record nothing else may stand before the message is whole.
             _ if message.is_empty() => return Err(Hello::Other),
             _ => return Err(Hello::Broken),

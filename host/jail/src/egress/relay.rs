@@ -37,6 +37,10 @@ use crate::task;
 const CONNECTIONS_MAX: usize = 256;
 /// Descriptors of a connection: two sockets and two pipes; and as many again for all else.
 const FILES_MAX: u64 = CONNECTIONS_MAX as u64 * 6 + 256;
+/// No core of it is worth keeping, and one of nothing would be piped to whoever takes cores.
+const CORE_BYTES: u64 = 1;
+/// How long nobody is listened to when nobody can be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
 /// The stack of a connection's thread, in bytes.
 const STACK_BYTES: usize = 256 << 10;
 /// How long a relay may take to say what it served, once the run is over.
@@ -46,7 +50,7 @@ const LAST_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long a relay may take until it serves.
 const READY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How much of what it tells is read, in bytes.
-const TOLD_BYTES_MAX: usize = 2 << 20;
+const TOLD_BYTES_MAX: usize = 4 << 20;
 /// Where the run's DNS is.
 const DNS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
 
@@ -107,14 +111,14 @@ impl Relay {
     }
 
     /// Lets it come to an end, and says what it tells.
-    pub(crate) fn end(self) -> Option<Told> {
-        let told = self.beside.end(RELAY_WAIT_MAX, TOLD_BYTES_MAX);
-        serde_json::from_slice(&told).ok()
+    pub(crate) fn end(self) -> Told {
+        Told::read(&self.beside.end(RELAY_WAIT_MAX, TOLD_BYTES_MAX))
     }
 }
 
 /// The life of a relay.
 fn live(own: Own, granted: Vec<Egress>, listeners: Listeners, way: &Way<'_>, says: OwnedFd) -> ! {
+    sys::survive_broken_pipes();
     let prepared = prepare(&own, &listeners, way, &says);
     let word = serde_json::to_vec(&prepared.as_ref().err()).unwrap_or_default();
     let said = rustix::io::write(&says, &word);
@@ -126,19 +130,15 @@ fn live(own: Own, granted: Vec<Egress>, listeners: Listeners, way: &Way<'_>, say
         names: Mutex::new(names(&granted)),
         granted,
         resolver,
-        account: Account::default(),
-        over: match rustix::io::fcntl_dupfd_cloexec(&own.over, 3) {
-            Ok(over) => over,
-            Err(_) => sys::leave(1),
-        },
+        account: Account::new(own.told),
+        over: own.over,
     };
     let desk = Arc::new(desk);
     let served = serve(&desk, listeners);
-    let told = serde_json::to_vec(&desk.account.told());
-    match (served, told) {
-        (Ok(()), Ok(told)) => sys::leave(i32::from(own.tell(&told).is_err())),
-        _ => sys::leave(1),
+    if served.is_ok() {
+        desk.account.close();
     }
+    sys::leave(i32::from(served.is_err()))
 }
 
 /// The names that the run finds in its `/etc/hosts`.
@@ -164,6 +164,11 @@ fn prepare(
     let kept = listeners.ports.iter().chain([&listeners.dns, says]);
     let kept: Vec<BorrowedFd<'_>> = kept.map(AsFd::as_fd).collect();
     own.let_go_of_the_keepers(&kept).step(STEP)?;
+    let none = Rlimit {
+        current: Some(CORE_BYTES),
+        maximum: Some(CORE_BYTES),
+    };
+    rustix::process::setrlimit(Resource::Core, none).step(STEP)?;
     let files = Rlimit {
         current: Some(FILES_MAX),
         maximum: Some(FILES_MAX),
@@ -255,8 +260,11 @@ fn serve(desk: &Arc<Desk>, listeners: Listeners) -> io::Result<()> {
             answer(desk, &dns);
         }
         for (port, _) in ports.iter().zip(wanted).filter(|(_, wanted)| **wanted) {
-            if let Ok((client, _)) = port.accept() {
-                take(desk, &active, client);
+            match port.accept() {
+                Ok((client, _)) => take(desk, &active, client),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Without descriptors the same one would be ready at once again.
+                Err(_) => thread::sleep(PAUSE),
             }
         }
     }
@@ -300,11 +308,14 @@ fn take(desk: &Arc<Desk>, active: &Arc<AtomicUsize>, mut client: TcpStream) {
     }
     let counted = Counted(Arc::clone(active));
     let desk = Arc::clone(desk);
-    // A thread that cannot be had closes the connection with what it was to own.
-    let _ = thread::Builder::new()
+    // A thread that cannot be had resets the connection with what it was to own.
+    connection::reset(&client);
+    let account = Arc::clone(&desk);
+    let started = thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || {
             let _counted = counted;
+            connection::close_in_order(&client);
             let to = client.local_addr();
             if to.is_ok_and(|to| SocketAddr::new(to.ip().to_canonical(), to.port()) == DNS) {
                 // Its other side has gone, or says what is no question.
@@ -313,4 +324,8 @@ fn take(desk: &Arc<Desk>, active: &Arc<AtomicUsize>, mut client: TcpStream) {
                 desk.serve(client);
             }
         });
+    if started.is_err() {
+        let what = "nobody was left to serve it".to_owned();
+        account.account.refused("net.connect".to_owned(), what);
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Own {
     keeper: Pid,
     /// Closes when the run is over, or the keeper gone.
     pub(crate) over: OwnedFd,
-    told: OwnedFd,
+    pub(crate) told: OwnedFd,
 }
 
 impl Beside {

@@ -142,6 +142,19 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A secret as a run may say it: whole, without what stands behind it, and line by line.
+fn forms(secret: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = secret
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
+    [secret, secret.trim_ascii_end()]
+        .into_iter()
+        .chain(lines.filter(|line| line.len() >= LINE_BYTES_MIN))
+}
+
+/// Shorter lines of a secret are not masked by themselves.
+const LINE_BYTES_MIN: usize = 8;
+
 /// Root's relay, for a run that may connect to something: its keeper is in the run's network.
 fn start_relay(
     recipe: &JailRecipe,
@@ -176,7 +189,14 @@ fn give_birth(
 ) -> Result<Born, SetupError> {
     let fallbacks = fallbacks(recipe, groups)?;
     let bytes_max = recipe.limits.output().bytes();
-    let mask = || Mask::of(recipe.secrets.iter().map(|secret| secret.bytes.as_slice()));
+    let mask = || {
+        Mask::of(
+            recipe
+                .secrets
+                .iter()
+                .flat_map(|secret| forms(&secret.bytes)),
+        )
+    };
     let (stdout, stdout_end) = Stream::new(given.stdout, bytes_max, mask()).step("make a pipe")?;
     let (stderr, stderr_end) = Stream::new(given.stderr, bytes_max, mask()).step("make a pipe")?;
     let (last_words, words_end) =

@@ -96,13 +96,14 @@ impl Run<'_> {
         let Some(relay) = self.relay.take() else {
             return Told::default();
         };
-        let told = relay.end().unwrap_or_else(|| {
-            let gone = "was gone before the run: what it carried is not known".to_owned();
+        let told = relay.end();
+        if told.is_whole {
+            let count = told.connections.len() as u64;
+            usage.push(("connections".to_owned(), count.saturating_add(told.beyond)));
+        } else {
+            let gone = "was gone before the run: what it told until then may not be all".to_owned();
             self.walls.push(("relay".to_owned(), gone));
-            Told::default()
-        });
-        let count = told.connections.len() as u64;
-        usage.push(("connections".to_owned(), count.saturating_add(told.beyond)));
+        }
         told
     }
 

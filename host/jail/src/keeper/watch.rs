@@ -16,9 +16,10 @@ use super::recorder::Recorder;
 use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
-use crate::egress::{Listeners, Relay, Way};
+use crate::egress::{Listeners, Relay, Rules, Way};
 use crate::report::{Ending, Report};
 use crate::setup::SetupError;
+use crate::sockaddr::DNS;
 use crate::streams::{self, Moved};
 use crate::tree::Tree;
 
@@ -144,6 +145,16 @@ impl<'a> Run<'a> {
             dns,
             ports: listeners.collect(),
         };
+        // Every granted port, and that of DNS.
+        let wanted = Rules::of(&self.recipe.egress).ports();
+        let dns = usize::from(!wanted.iter().any(|port| port.get() == DNS));
+        if listeners.ports.len() != wanted.len() + dns {
+            let missing = io::Error::other("a listener is missing");
+            return self.kill(Ending::NotStarted(SetupError::wall(
+                "start the relay",
+                missing,
+            )));
+        }
         match Relay::start(&self.recipe.egress, listeners, &Way::default()) {
             Ok(relay) => {
                 self.relay = Some(relay);

@@ -77,7 +77,12 @@ pub(super) fn run(context: &Context, arguments: &CheckArgs) -> Result<Exit, Fail
                     printer.on_stdout(Paint::Ok, "ok"),
                     if rules == 1 { "rule" } else { "rules" }
                 ),
-                _ => format!(
+                // A run uses the rules of such a set all the same.
+                Some(_) => format!(
+                    "{}  {name}",
+                    printer.on_stdout(Paint::Failed, "a table cannot be read")
+                ),
+                None => format!(
                     "{}  {name}",
                     printer.on_stdout(Paint::Failed, "cannot be used")
                 ),

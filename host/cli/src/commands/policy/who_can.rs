@@ -71,6 +71,11 @@ pub(super) fn run(context: &Context, arguments: &WhoCanArgs) -> Result<Exit, Fai
         } else {
             table(printer, ["caller", "groups", "rules"], rows);
         }
+        if can.may_be_more {
+            printer.note(
+                "note: some rule goes by a predicate or by how a name is written: it may let others too, who are not named",
+            );
+        }
     } else {
         let callers = can
             .callers
@@ -83,6 +88,7 @@ pub(super) fn run(context: &Context, arguments: &WhoCanArgs) -> Result<Exit, Fai
             "callers": callers.collect::<Vec<_>>(),
             "everybody": can.everybody,
             "asked": can.asked,
+            "may_be_more": can.may_be_more,
             "request": asked.request,
         }));
     }
