@@ -197,7 +197,12 @@ cases:
         &format!("sets/rules/{file}"),
         format!("format: \"{escaped}\"\ncases: []\n"),
     );
-    shows(&lab, 3, &["policy", "check", &set], "cannot be used");
+    shows(
+        &lab,
+        3,
+        &["policy", "check", &set],
+        "a table cannot be read",
+    );
 }
 
 #[test]
