@@ -259,6 +259,7 @@ fn what_would_not_read_back_is_counted_and_no_more() {
 /// Links that a run makes for itself hid what it used of its grants, which was then said not to be used.
 #[test]
 fn links_that_only_the_jail_has_are_followed() {
+    const GRANTED: &str = "/srv/data/a";
     opened("to-data/a", 0, &["fs.read:/srv/data/a"]);
     opened("/scratch/to-link", 0, &["fs.read:/srv/data/a"]);
     opened("own/x", 0, &[]);
@@ -266,11 +267,9 @@ fn links_that_only_the_jail_has_are_followed() {
     opened("/usr/share/conf", 0, &[]);
     opened("round", 0, &[]);
     opened("to-data/../read/a", 0, &["fs.read:/srv/read/a"]);
-    for path in [
-        "/proc/self/root/srv/data/a",
-        "/proc/thread-self/root/srv/data/a",
-    ] {
-        opened(path, 0, &["fs.read:/srv/data/a"]);
+    for whose in ["self", "thread-self"] {
+        let path = format!("/proc/{whose}/root{GRANTED}");
+        opened(&path, 0, &["fs.read:/srv/data/a"]);
     }
     for path in ["/proc/self/fd/6", "/proc/self/fd/5/a", "/dev/fd/6"] {
         opened(path, 0, &["fs.read:/srv/data/a"]);
@@ -284,8 +283,9 @@ fn links_that_only_the_jail_has_are_followed() {
     ] {
         opened(path, 0, &[]);
     }
+    let of_another = format!("/proc/1/root{GRANTED}");
     for lost in [
-        "/proc/1/root/srv/data/a",
+        of_another.as_str(),
         "/proc/17/fd/3",
         "/proc/self/task/3/cwd/a",
         "/proc/self/fd/8",
