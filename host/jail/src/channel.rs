@@ -50,6 +50,17 @@ pub(crate) enum FromInit {
     Ended(Exit),
 }
 
+/// Two sockets that keep messages whole on their way from one to the other.
+pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let pair = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    Ok(pair?)
+}
+
 /// One end of the socket pair.
 #[derive(Debug)]
 pub(crate) struct Channel(OwnedFd);
@@ -57,12 +68,7 @@ pub(crate) struct Channel(OwnedFd);
 impl Channel {
     /// A pair of ends.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (one, other) = socket_pair()?;
         Ok((Self(one), Self(other)))
     }
 

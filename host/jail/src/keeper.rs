@@ -23,15 +23,15 @@ use host_core::RunId;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
-use rustix::time::Timespec;
 
 use self::birth::Warm;
 use self::recorder::Recorder;
 use self::refused::Refusals;
 use crate::cgroup::{self, RunGroups};
-use crate::channel::Channel;
+use crate::channel::{self, Channel};
+use crate::clock::{now, timespec};
 use crate::egress::Relay;
 use crate::order::{self, Order};
 use crate::parts;
@@ -189,13 +189,7 @@ fn fork(child: impl FnOnce(OwnedFd)) -> Result<Keeper, StartError> {
     if threads != 1 {
         return Err(StartError::Threads { threads });
     }
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(io::Error::from)?;
+    let (ours, theirs) = channel::socket_pair()?;
     match sys::fork_in_quiet()? {
         Forked::Child => {
             drop(ours);
@@ -282,10 +276,7 @@ impl Keeper {
         let latest = now() + DEATH_WAIT_MAX;
         loop {
             let left = latest.saturating_duration_since(now());
-            let timeout = Timespec {
-                tv_sec: left.as_secs().cast_signed(),
-                tv_nsec: left.subsec_nanos().into(),
-            };
+            let timeout = timespec(left);
             let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
             let waited = rustix::event::poll(&mut polled, Some(&timeout));
             if waited != Err(Errno::INTR) {
@@ -309,14 +300,6 @@ impl AsFd for Keeper {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the keeper is the clock of a run"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// The life of a keeper process.

@@ -18,6 +18,7 @@ pub mod setup;
 
 mod cgroup;
 mod channel;
+mod clock;
 mod collect;
 mod egress;
 mod guard;

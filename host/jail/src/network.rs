@@ -6,7 +6,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 
 use host_core::Network;
@@ -18,10 +17,9 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use crate::egress::{Listeners, PORTS_MAX, Rules};
 use crate::recipe::JailRecipe;
 use crate::setup::{SetupError, WallStep};
+use crate::sockaddr::DNS;
 use crate::sys;
 
-/// The port at which the run finds its DNS.
-const DNS: u16 = 53;
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 128;
 
@@ -55,8 +53,7 @@ pub(crate) fn listeners(recipe: &JailRecipe) -> Result<Option<Listeners>, SetupE
         return Ok(None);
     }
     let rules = Rules::of(&recipe.egress);
-    let mut ports: Vec<u16> = rules.ports().into_iter().map(NonZeroU16::get).collect();
-    if ports.len() > PORTS_MAX {
+    if rules.ports().len() > PORTS_MAX {
         let many = io::Error::other(format!("more than {PORTS_MAX} ports are granted"));
         return Err(SetupError::wall("listen at what is granted", many));
     }
@@ -66,11 +63,9 @@ pub(crate) fn listeners(recipe: &JailRecipe) -> Result<Option<Listeners>, SetupE
             .lead_here(&network)
             .step(&format!("lead `{network}` into the run's network"))?;
     }
-    if !ports.contains(&DNS) {
-        ports.push(DNS);
-    }
     let listen = |port: u16| listen(port).step(&format!("listen at port {port}"));
-    let ports: Vec<OwnedFd> = ports.into_iter().map(listen).collect::<Result<_, _>>()?;
+    let ports = rules.listened().into_iter().map(listen);
+    let ports = ports.collect::<Result<_, _>>()?;
     let dns = dns().step("listen for questions of DNS")?;
     Ok(Some(Listeners { dns, ports }))
 }

@@ -60,6 +60,23 @@ fn script(lab: &Lab, lines: &str) -> String {
     lab.python(&format!("{SAY}\n{lines}"))
 }
 
+/// Runs such a script with what it is allowed, and says what is on record.
+fn ran(lab: &Lab, lines: &str, allows: &[&str]) -> Value {
+    let module = script(lab, lines);
+    let allows = allows.iter().flat_map(|allow| ["--allow", *allow]);
+    let arguments: Vec<&str> = [module.as_str()].into_iter().chain(allows).collect();
+    lab.record(&arguments)
+}
+
+/// Waits until a collector has something.
+fn collected(counts: &Mutex<Vec<u64>>) -> Vec<u64> {
+    let started = Instant::now();
+    while counts.lock().unwrap().is_empty() && started.elapsed() < Duration::from_secs(5) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    counts.lock().unwrap().clone()
+}
+
 fn output(record: &Value) -> &str {
     record["value"]["_output"].as_str().unwrap_or_default()
 }
@@ -75,7 +92,8 @@ fn a_granted_address_is_reached_and_no_other() {
         server(Ipv4Addr::LOCALHOST, "granted"),
         server(Ipv4Addr::LOCALHOST, "other"),
     );
-    let module = script(
+    let allow = format!("net.connect:127.0.0.1:{granted}");
+    let record = ran(
         &lab,
         &format!(
             "print(say('127.0.0.1', {granted}))
@@ -85,9 +103,8 @@ print(say('192.0.2.1', 80))
 print(say('canary.example.com', {granted}))
 print(say('::1', {granted}))"
         ),
+        &[&allow],
     );
-    let allow = format!("net.connect:127.0.0.1:{granted}");
-    let record = lab.record(&[&module, "--allow", &allow]);
     assert_eq!(
         output(&record).lines().collect::<Vec<_>>(),
         [
@@ -127,7 +144,8 @@ print(say('::1', {granted}))"
 fn a_name_is_reached_where_its_address_may_be() {
     let lab = Lab::new();
     let port = server(Ipv4Addr::LOCALHOST, "by name");
-    let module = script(
+    let allow = format!("net.connect:localhost:{port}@127.0.0.1/32");
+    let record = ran(
         &lab,
         &format!(
             "print(say('localhost', {port}))
@@ -135,9 +153,8 @@ print(say('LOCALHOST', {port}))
 print(socket.gethostbyname('localhost'))
 print(say('127.0.0.1', {port}))"
         ),
+        &[&allow],
     );
-    let allow = format!("net.connect:localhost:{port}@127.0.0.1/32");
-    let record = lab.record(&[&module, "--allow", &allow]);
     assert_eq!(
         output(&record),
         "by name: hello\nby name: hello\n127.64.0.1\nby name: hello\n"
@@ -175,9 +192,8 @@ fn an_address_of_the_newer_protocol_is_reached_too() {
     }
     let lab = Lab::new();
     let port = server(Ipv6Addr::LOCALHOST, "six");
-    let module = script(&lab, &format!("print(say('::1', {port}))"));
     let allow = format!("net.connect:[::1]:{port}");
-    let record = lab.record(&[&module, "--allow", &allow]);
+    let record = ran(&lab, &format!("print(say('::1', {port}))"), &[&allow]);
     assert_eq!(output(&record), "six: hello\n");
 }
 
@@ -185,7 +201,8 @@ fn an_address_of_the_newer_protocol_is_reached_too() {
 fn many_bytes_and_many_connections_arrive_and_are_counted() {
     let lab = Lab::new();
     let port = server(Ipv4Addr::LOCALHOST, "x");
-    let module = script(
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let record = ran(
         &lab,
         &format!(
             "import threading
@@ -201,9 +218,8 @@ for t in threads: t.start()
 for t in threads: t.join()
 print(len(done))"
         ),
+        &[&allow],
     );
-    let allow = format!("net.connect:127.0.0.1:{port}");
-    let record = lab.record(&[&module, "--allow", &allow]);
     assert_eq!(output(&record), "10\n");
     let connections = record["connections"].as_array().unwrap();
     assert_eq!(connections.len(), 201);
@@ -231,14 +247,14 @@ fn a_peer_that_breaks_off_and_one_that_is_not_there_are_errors_for_the_task() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.local_addr().unwrap().port()
     };
-    let module = script(
+    let allow = [breaking, gone].map(|port| format!("net.connect:127.0.0.1:{port}"));
+    let record = ran(
         &lab,
         &format!(
             "print(say('127.0.0.1', {breaking}) in ('ECONNRESET', 'EPIPE'))\nprint(say('127.0.0.1', {gone}))"
         ),
+        &allow.each_ref().map(String::as_str),
     );
-    let allow = [breaking, gone].map(|port| format!("net.connect:127.0.0.1:{port}"));
-    let record = lab.record(&[&module, "--allow", &allow[0], "--allow", &allow[1]]);
     assert_eq!(output(&record), "True\nECONNRESET\n");
     let ends: Vec<&Value> = record["connections"]
         .as_array()
@@ -550,21 +566,17 @@ fn collector() -> (u16, Arc<Mutex<Vec<u64>>>) {
 fn what_a_task_has_sent_arrives_though_it_ends_at_once() {
     let lab = Lab::new();
     let (port, counts) = collector();
-    let module = script(
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    let record = ran(
         &lab,
         &format!(
             "s = socket.create_connection(('127.0.0.1', {port}))
 s.sendall(b'x' * 6000000)
 s.close()"
         ),
+        &[&allow],
     );
-    let allow = format!("net.connect:127.0.0.1:{port}");
-    let record = lab.record(&[&module, "--allow", &allow]);
-    let started = Instant::now();
-    while counts.lock().unwrap().is_empty() && started.elapsed() < Duration::from_secs(5) {
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(*counts.lock().unwrap(), [6_000_000]);
+    assert_eq!(collected(&counts), [6_000_000]);
     assert_eq!(record["connections"][0]["sent"], 6_000_000);
 }
 
@@ -586,7 +598,8 @@ fn whoever_hangs_up_takes_no_other_connection_along() {
         }
     });
     let good = server(Ipv4Addr::LOCALHOST, "good");
-    let module = script(
+    let allows = [hanging_up, streaming, good].map(|port| format!("net.connect:127.0.0.1:{port}"));
+    let record = ran(
         &lab,
         &format!(
             "import time
@@ -610,11 +623,8 @@ while piece := kept.recv(100):
     answer += piece
 print(answer.decode())"
         ),
+        &allows.each_ref().map(String::as_str),
     );
-    let allows = [hanging_up, streaming, good].map(|port| format!("net.connect:127.0.0.1:{port}"));
-    let grants = allows.iter().flat_map(|allow| ["--allow", allow.as_str()]);
-    let arguments: Vec<&str> = [module.as_str()].into_iter().chain(grants).collect();
-    let record = lab.record(&arguments);
     assert_eq!(output(&record), "good: hello\ngood: still\n");
     assert_eq!(record["walls"]["relay"], Value::Null);
     assert_eq!(record["usage"]["connections"], 42);
@@ -624,7 +634,8 @@ print(answer.decode())"
 fn urgent_data_holds_nothing_up() {
     let lab = Lab::new();
     let (port, counts) = collector();
-    let module = script(
+    let allow = format!("net.connect:127.0.0.1:{port}");
+    ran(
         &lab,
         &format!(
             "s = socket.create_connection(('127.0.0.1', {port}))
@@ -633,16 +644,7 @@ s.send(b'!', socket.MSG_OOB)
 s.sendall(b'behind')
 s.close()"
         ),
+        &[&allow],
     );
-    let allow = format!("net.connect:127.0.0.1:{port}");
-    lab.record(&[&module, "--allow", &allow]);
-    let started = Instant::now();
-    while counts.lock().unwrap().is_empty() && started.elapsed() < Duration::from_secs(5) {
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(
-        *counts.lock().unwrap(),
-        [12],
-        "without the urgent byte itself"
-    );
+    assert_eq!(collected(&counts), [12], "without the urgent byte itself");
 }

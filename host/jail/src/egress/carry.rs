@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::hello::{self, HELLO_BYTES_MAX, Hello};
-use super::{now, timespec};
+use crate::clock::{now, timespec};
 
 /// How long nobody may say anything.
 const IDLE_MAX: Duration = Duration::from_secs(600);

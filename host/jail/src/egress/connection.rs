@@ -17,9 +17,9 @@ use super::account::Account;
 use super::carry::{self, Carried};
 use super::dns::{self, Known};
 use super::names::Names;
-use super::now;
 use super::resolver::Resolver;
 use super::rules::{Destination, Outside, Rules};
+use crate::clock::now;
 use crate::recipe::Egress;
 
 /// How long one address is dialled.

@@ -19,28 +19,9 @@ mod relay;
 mod resolver;
 mod rules;
 
-use std::time::{Duration, Instant};
-
-use rustix::time::Timespec;
-
 pub(crate) use self::account::Told;
 pub(crate) use self::relay::{Listeners, Relay, Way, names};
 pub(crate) use self::rules::{Destination, Rules};
 
 /// How many ports one run may be granted: as many listeners travel in one message.
 pub(crate) const PORTS_MAX: usize = 128;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a relay is the clock of its connections"
-)]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: duration.as_secs().cast_signed(),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
-}

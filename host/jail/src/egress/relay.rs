@@ -24,12 +24,13 @@ use super::dns::MESSAGE_BYTES_MAX;
 use super::names::Names;
 use super::resolver::{self, Resolver};
 use super::rules::Rules;
-use super::{now, timespec};
+use crate::clock::{now, timespec};
 use crate::keeper::beside::{Beside, Own, Side};
 use crate::landlock;
 use crate::recipe::Egress;
 use crate::seccomp;
 use crate::setup::{SetupError, WallStep};
+use crate::sockaddr;
 use crate::sys::{self, Forked};
 use crate::task;
 
@@ -52,7 +53,7 @@ const READY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How much of what it tells is read, in bytes.
 const TOLD_BYTES_MAX: usize = 4 << 20;
 /// Where the run's DNS is.
-const DNS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
+const DNS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), sockaddr::DNS);
 
 /// What somebody listens at in the run's network.
 #[derive(Debug)]

@@ -12,10 +12,11 @@ use std::time::Duration;
 use host_core::HostName;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags};
 use serde::{Deserialize, Serialize};
 
-use super::{now, timespec};
+use crate::channel;
+use crate::clock::{now, timespec};
 
 /// How many names are looked up at once.
 const LANES: usize = 8;
@@ -57,12 +58,7 @@ pub(crate) fn lanes() -> io::Result<(Resolver, Vec<OwnedFd>)> {
     let mut ours = Vec::with_capacity(LANES);
     let mut theirs = Vec::with_capacity(LANES);
     for _ in 0..LANES {
-        let (one, other) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (one, other) = channel::socket_pair()?;
         ours.push(Lane {
             socket: one,
             number: 0,

@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use host_core::{AddressRange, Endpoint, HostName, HostPattern, Network, unwrapped};
 
 use crate::recipe::Egress;
+use crate::sockaddr::DNS;
 
 /// Where a connection of the run leads: the name that it looked up, or the address that it knows.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -65,9 +66,15 @@ impl<'r> Rules<'r> {
         Self(granted)
     }
 
-    /// The ports to listen at.
+    /// The ports that are granted.
     pub(crate) fn ports(self) -> BTreeSet<NonZeroU16> {
         self.0.iter().map(|rule| rule.endpoint.port()).collect()
+    }
+
+    /// The ports to listen at: those, and that of DNS.
+    pub(crate) fn listened(self) -> BTreeSet<u16> {
+        let granted = self.ports().into_iter().map(NonZeroU16::get);
+        granted.chain([DNS]).collect()
     }
 
     /// The networks that must lead into the run's own network: those that are granted by their addresses.
@@ -185,6 +192,7 @@ mod tests {
         assert_eq!(count(address("fd00::1"), 80), 1);
         let ports: Vec<u16> = rules.ports().into_iter().map(NonZeroU16::get).collect();
         assert_eq!(ports, [80, 443, 5432]);
+        assert!(rules.listened().into_iter().eq([53, 80, 443, 5432]));
         let networks: Vec<String> = rules.networks().iter().map(ToString::to_string).collect();
         assert_eq!(networks, ["10.0.0.0/8", "[fd00::1/128]"]);
         let names: Vec<&str> = rules.names().into_iter().map(HostName::as_str).collect();

@@ -12,8 +12,8 @@ use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
-use rustix::time::Timespec;
 
+use crate::clock::timespec;
 use crate::streams;
 use crate::sys::{self, Forked};
 
@@ -91,10 +91,7 @@ impl Beside {
             told,
         } = self;
         drop(goes_on);
-        let timeout = Timespec {
-            tv_sec: wait_max.as_secs().cast_signed(),
-            tv_nsec: wait_max.subsec_nanos().into(),
-        };
+        let timeout = timespec(wait_max);
         let mut polled = [PollFd::new(&pidfd, PollFlags::IN)];
         while rustix::event::poll(&mut polled, Some(&timeout)) == Err(Errno::INTR) {}
         let ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);

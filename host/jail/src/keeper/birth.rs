@@ -11,9 +11,10 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::refused::Refusals;
-use super::{Given, Guess, Run, now};
+use super::{Given, Guess, Run};
 use crate::cgroup::{Bounds, Controller, Hierarchies, RunGroups};
 use crate::channel::Channel;
+use crate::clock::now;
 use crate::egress::{Relay, Way};
 use crate::init::{Filters, Init};
 use crate::landlock;

@@ -11,8 +11,9 @@ use rustix::time::Timespec;
 
 use super::recorder::{Recorded, Recorder};
 use super::watch::spoiled;
-use super::{LAST_WORDS_BYTES_MAX, Run, now};
+use super::{LAST_WORDS_BYTES_MAX, Run};
 use crate::cgroup::Controller;
+use crate::clock::now;
 use crate::collect;
 use crate::egress::Told;
 use crate::report::{Ending, REPORT_FORMAT, Refused, Report};

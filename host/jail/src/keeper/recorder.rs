@@ -19,8 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::beside::{Beside, Own, Side};
-use super::now;
 use super::refused::Refusals;
+use crate::clock::now;
 use crate::learn::Notes;
 use crate::recipe::JailRecipe;
 use crate::report::{Learned, Refused};

@@ -9,17 +9,16 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::Signal;
-use rustix::time::Timespec;
 
 use super::birth::blind;
 use super::recorder::Recorder;
-use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT, now};
+use super::{DEATH_WAIT_MAX, GO_WAIT_MAX, HEAR_GO, Run, SAY_OUTPUT};
 use crate::cgroup::Controller;
 use crate::channel::{Exit, FromInit};
+use crate::clock::{now, timespec};
 use crate::egress::{Listeners, Relay, Rules, Way};
 use crate::report::{Ending, Report};
 use crate::setup::SetupError;
-use crate::sockaddr::DNS;
 use crate::streams::{self, Moved};
 use crate::tree::Tree;
 
@@ -81,11 +80,7 @@ impl<'a> Run<'a> {
         let recorder = recorder.unwrap_or(died);
         let mut polled = [died, channel, stdout, stderr, parent, refused, recorder]
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN));
-        let timeout = self.patience();
-        let timeout = Timespec {
-            tv_sec: timeout.as_secs().cast_signed(),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
+        let timeout = timespec(self.patience());
         let _ = rustix::event::poll(&mut polled, Some(&timeout));
         let [died, channel, stdout, stderr, parent, refused, recorder] =
             polled.map(|poll| !poll.revents().is_empty());
@@ -145,10 +140,7 @@ impl<'a> Run<'a> {
             dns,
             ports: listeners.collect(),
         };
-        // Every granted port, and that of DNS.
-        let wanted = Rules::of(&self.recipe.egress).ports();
-        let dns = usize::from(!wanted.iter().any(|port| port.get() == DNS));
-        if listeners.ports.len() != wanted.len() + dns {
+        if listeners.ports.len() != Rules::of(&self.recipe.egress).listened().len() {
             let missing = io::Error::other("a listener is missing");
             return self.kill(Ending::NotStarted(SetupError::wall(
                 "start the relay",
