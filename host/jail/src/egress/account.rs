@@ -1,9 +1,11 @@
 //! What a relay tells of a run: each connection that was made, and what was refused.
 //!
 //! It is told as it happens, in lines, so that a relay that is killed has told what it carried until then. A connection is told
-//! of before anything is looked up or dialled for it, and once more when it has ended.
+//! of before anything is looked up or dialled for it, and once more when it has ended. Where that cannot be told nothing is dialled
+//! any more.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +85,8 @@ struct Sums {
     connections: usize,
     beyond: u64,
     refused: BTreeMap<(String, String), u64>,
+    /// Whether something could not be told: then nothing more is, not even that this was all.
+    is_broken: bool,
 }
 
 impl Account {
@@ -94,24 +98,23 @@ impl Account {
         }
     }
 
-    /// A connection that begins; its number, if it is told of by itself.
-    pub(crate) fn opened(&self, connection: &Connection) -> Option<usize> {
+    /// A connection that begins; its number, if it is told of by itself. One that cannot be told of may not be made.
+    pub(crate) fn opened(&self, connection: &Connection) -> io::Result<Option<usize>> {
         let mut sums = self.sums();
         if sums.connections == CONNECTIONS_TOLD_MAX {
             sums.beyond = sums.beyond.saturating_add(1);
-            return None;
+            return Ok(None);
         }
         let number = sums.connections;
+        self.say(&mut sums, &Line::Connection(number, connection.clone()))?;
         sums.connections += 1;
-        self.say(&Line::Connection(number, connection.clone()));
-        Some(number)
+        Ok(Some(number))
     }
 
     /// The same when it has ended.
     pub(crate) fn ended(&self, number: Option<usize>, connection: Connection) {
         if let Some(number) = number {
-            let _one_at_a_time = self.sums();
-            self.say(&Line::Connection(number, connection));
+            let _ = self.say(&mut self.sums(), &Line::Connection(number, connection));
         }
     }
 
@@ -123,26 +126,30 @@ impl Account {
             let times = sums.refused.entry(tried.clone()).or_default();
             *times = times.saturating_add(1);
             if *times == 1 {
-                self.say(&refused(&tried, 1));
+                let _ = self.say(&mut sums, &refused(&tried, 1));
             }
         }
     }
 
     /// Tells how often everything was, and that this is the end.
     pub(crate) fn close(&self) {
-        let sums = self.sums();
-        for (tried, times) in &sums.refused {
-            self.say(&refused(tried, *times));
+        let mut sums = self.sums();
+        for (tried, times) in std::mem::take(&mut sums.refused) {
+            let _ = self.say(&mut sums, &refused(&tried, times));
         }
-        self.say(&Line::End(sums.beyond));
+        let end = Line::End(sums.beyond);
+        let _ = self.say(&mut sums, &end);
     }
 
-    fn say(&self, line: &Line) {
-        // What cannot be told is missing at the end, and then that is.
-        if let Ok(mut text) = serde_json::to_vec(line) {
-            text.push(b'\n');
-            let _ = streams::write_all(&self.told, &text);
+    fn say(&self, sums: &mut Sums, line: &Line) -> io::Result<()> {
+        if sums.is_broken {
+            return Err(io::ErrorKind::BrokenPipe.into());
         }
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let said = streams::write_all(&self.told, &text);
+        sums.is_broken = said.is_err();
+        said
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {
@@ -192,7 +199,7 @@ mod tests {
     fn an_account_has_an_end_and_counts_beyond_it() {
         let told = told(|account| {
             for _ in 0..CONNECTIONS_TOLD_MAX + 7 {
-                let number = account.opened(&connection(ConnectionEnd::Lost));
+                let number = account.opened(&connection(ConnectionEnd::Lost)).unwrap();
                 account.ended(number, connection(ConnectionEnd::Closed));
             }
             for number in 0..REFUSED_TOLD_MAX + 7 {
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn a_relay_that_does_not_come_to_its_end_has_told_what_it_carried() {
         let told = told(|account| {
-            account.opened(&connection(ConnectionEnd::Lost));
+            account.opened(&connection(ConnectionEnd::Lost)).unwrap();
             account.refused("net.connect:evil.com".to_owned(), "a name".to_owned());
         });
         assert!(!told.is_whole);
@@ -222,9 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_cannot_be_told_of_is_not_made_and_the_account_has_no_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let account = Account::new(File::open(file.path()).unwrap().into());
+        let (closed, lost) = (ConnectionEnd::Closed, ConnectionEnd::Lost);
+        account.opened(&connection(lost)).unwrap_err();
+        account.ended(None, connection(closed));
+        account.close();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(Told::read(&bytes), Told::default());
+    }
+
+    #[test]
     fn what_goes_on_at_the_end_ends_with_the_run() {
         let told = told(|account| {
-            account.opened(&connection(ConnectionEnd::Lost));
+            account.opened(&connection(ConnectionEnd::Lost)).unwrap();
             account.close();
         });
         assert_eq!(told.connections, [connection(ConnectionEnd::RunOver)]);

@@ -92,7 +92,9 @@ impl Desk {
             end: ConnectionEnd::Lost,
         };
         // ORDER: before anything leaves the machine for it.
-        let number = self.account.opened(&opened);
+        let Ok(number) = self.account.opened(&opened) else {
+            return reset(&client);
+        };
         let made = self.make(&client, &to, port, &granting);
         if !matches!(made.carried.end, ConnectionEnd::Closed) {
             reset(&client);
